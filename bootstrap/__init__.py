@@ -1,0 +1,1 @@
+"""Where ports meet adapters: settings, the container, and the supervisor behind `make run`."""

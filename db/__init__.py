@@ -1,0 +1,1 @@
+"""What PostgreSQL must know, and the only place that commits."""

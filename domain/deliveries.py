@@ -1,0 +1,80 @@
+"""Deliveries: mails that are owed to somebody."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from domain.entity import Entity
+
+
+class DeliveryKind(StrEnum):
+    """What a mail is about; it decides its template and what happens when it fails."""
+
+    SIGN_UP_CODE = "sign_up_code"
+    ADDRESS_IN_USE = "address_in_use"
+    STORY_READY = "story_ready"
+    SESSION_REVOKED = "session_revoked"
+
+
+class DeliveryStatus(StrEnum):
+    """Where a mail stands.
+
+    SENDING is committed before the first byte goes out: a delivery that is found so at a later
+    attempt may have reached its recipient.
+    """
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+class Delivery(Entity):
+    """A mail that is owed, once, for one event.
+
+    `event_key` names the event ("story:<id>:ready") and is unique. `subject_id` is the story or the
+    challenge the mail is about. The Message-ID is made with the row and never changes (RFC 5322).
+    After `expires_at` it is not sent any more.
+    """
+
+    kind: DeliveryKind
+    event_key: str = Field(max_length=200)
+    account_id: UUID | None
+    recipient: str = Field(max_length=254)
+    subject_id: UUID | None = None
+    message_id: str = Field(max_length=255)
+    status: DeliveryStatus = DeliveryStatus.QUEUED
+    created_at: AwareDatetime
+    expires_at: AwareDatetime
+    attempts: int = 0
+    sent_at: AwareDatetime | None = None
+    failed_at: AwareDatetime | None = None
+    last_error: str | None = Field(default=None, max_length=500)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will be done about it."""
+        return self.status in {DeliveryStatus.SENT, DeliveryStatus.FAILED}
+
+    @property
+    def is_code(self) -> bool:
+        """Whether it carries a code: such a mail is never sent twice, another code is asked for."""
+        return self.kind is DeliveryKind.SIGN_UP_CODE
+
+    def begin(self) -> None:
+        """Note that it is about to be sent."""
+        self.status, self.attempts = DeliveryStatus.SENDING, self.attempts + 1
+
+    def put_back(self, error: str) -> None:
+        """Note that it was not taken, and that it will be tried again."""
+        self.status, self.last_error = DeliveryStatus.QUEUED, error[:500]
+
+    def sent(self, now: datetime) -> None:
+        """Note that the server took it."""
+        self.status, self.sent_at, self.last_error = DeliveryStatus.SENT, now, None
+
+    def fail(self, now: datetime, error: str) -> None:
+        """Note that it will not be sent any more."""
+        self.status, self.failed_at, self.last_error = DeliveryStatus.FAILED, now, error[:500]

@@ -1,0 +1,76 @@
+"""Sessions: one log-in on one device, carried on by refresh tokens that are each used once."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from domain.entity import Entity, Value
+
+
+class SessionEnd(StrEnum):
+    """Why a session ended."""
+
+    LOGGED_OUT = "logged_out"
+    REFRESH_REUSED = "refresh_reused"
+
+
+class SessionPolicy(Value):
+    """How long tokens live (RFC 9700 4.14; OWASP ASVS 5.0, 7.3)."""
+
+    access: timedelta = timedelta(minutes=15)
+    idle: timedelta = timedelta(days=30)
+    absolute: timedelta = timedelta(days=90)
+    reuse_grace: timedelta = timedelta(seconds=10)
+
+
+class Session(Entity):
+    """The family of refresh tokens that came from one log-in. Ending it ends them all."""
+
+    account_id: UUID
+    client_address: str = Field(max_length=64)
+    user_agent: str = Field(max_length=256)
+    created_at: AwareDatetime
+    last_used_at: AwareDatetime
+    expires_at: AwareDatetime
+    ended_at: AwareDatetime | None = None
+    end_reason: SessionEnd | None = None
+
+    def is_live(self, now: datetime) -> bool:
+        """Whether its tokens may still be used."""
+        return self.ended_at is None and now < self.expires_at
+
+    def end(self, now: datetime, reason: SessionEnd) -> None:
+        """End it; a second end changes nothing."""
+        if self.ended_at is None:
+            self.ended_at, self.end_reason = now, reason
+
+
+class RefreshToken(Entity):
+    """One link of a session's chain. The token itself is never stored, only its SHA-256."""
+
+    session_id: UUID
+    digest: bytes = Field(repr=False)
+    issued_at: AwareDatetime
+    expires_at: AwareDatetime
+    used_at: AwareDatetime | None = None
+    successor_id: UUID | None = None
+    sealed_successor: bytes | None = Field(default=None, repr=False)
+
+
+class AccessClaims(Value):
+    """What an access token says of its bearer (RFC 9068)."""
+
+    account_id: UUID
+    session_id: UUID
+    expires_at: datetime
+
+
+class TokenPair(Value):
+    """What a client holds after log-in or refresh. Times are UTC."""
+
+    access_token: str = Field(repr=False)
+    access_expires_at: datetime
+    refresh_token: str = Field(repr=False)
+    refresh_expires_at: datetime

@@ -1,0 +1,1 @@
+"""The GraphQL schema: every field a thin edge that translates and calls one use case."""

@@ -1,0 +1,50 @@
+"""What a resolver can reach: made anew for every operation and every event of a subscription."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import strawberry
+
+from domain.refusals import Refusal, Unauthenticated
+from domain.sessions import AccessClaims
+from schema.loaders import Loaders
+from usecases.catalog import UseCases
+from usecases.ports import Reads
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who is at the other end: the address as far as our proxies vouch for it, and the device."""
+
+    address: str
+    user_agent: str
+
+
+@dataclass(slots=True)
+class Context:
+    """One operation's world.
+
+    `claims` are those of a good access token; with a bad one they are None and `rejection` says
+    why, so that operations open to everyone still run and the others answer with the reason.
+    """
+
+    use_cases: UseCases
+    reads: Reads
+    client: Client
+    request_id: str
+    claims: AccessClaims | None = None
+    rejection: Refusal | None = None
+    loaders: Loaders = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.loaders = Loaders(self.reads)
+
+    @property
+    def viewer(self) -> AccessClaims:
+        """The signed-in account's claims. Raises TokenExpired or Unauthenticated."""
+        if self.claims is None:
+            raise self.rejection or Unauthenticated
+        return self.claims
+
+
+Info = strawberry.Info[Context, Any]

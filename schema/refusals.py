@@ -1,0 +1,213 @@
+"""Refusals as the schema shows them: one type a refusal, all of them `implements Refusal`."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, ClassVar, Self
+
+import strawberry
+from strawberry.extensions import FieldExtension
+
+from domain import refusals
+from domain.refusals import Refusal
+
+
+@strawberry.interface(
+    name="Refusal",
+    description="A rule said no. It is data, not an error: the message says how to go on.",
+)
+class RefusalType:
+    """What every refusal tells."""
+
+    of: ClassVar[type[Refusal]]
+
+    code: str = strawberry.field(description="Stable name of the reason, like `RATE_LIMITED`.")
+    message: str = strawberry.field(description="A sentence for people: what is wrong, what to do.")
+    path: list[str] = strawberry.field(
+        description="Where in the arguments: field names, list indexes from 0. Empty if nowhere."
+    )
+    retryable: bool = strawberry.field(description="Whether the same request may work later.")
+    retry_after: int | None = strawberry.field(
+        description="Seconds to wait before that, where it is known."
+    )
+
+    @classmethod
+    def tell(cls, refusal: Refusal) -> Self:
+        """Make the published form of a domain refusal: its attributes bear the fields' names."""
+        return cls(**{name: getattr(refusal, name) for name in cls.__dataclass_fields__})
+
+
+@strawberry.type(name="InputIssue", description="One thing that is wrong with one field.")
+class InputIssueType:
+    """A published input issue."""
+
+    path: list[str] = strawberry.field(
+        description="Where in the arguments: field names, list indexes from 0."
+    )
+    code: str = strawberry.field(description="Stable name of the fault, like `string_too_long`.")
+    message: str = strawberry.field(description="A sentence for people.")
+
+
+@strawberry.type(name="InvalidInput", description="Some fields of the input are not valid.")
+class InvalidInputType(RefusalType):
+    """VALIDATION_FAILED."""
+
+    of = refusals.InvalidInput
+
+    issues: list[InputIssueType] = strawberry.field(description="Everything that is wrong.")
+
+
+@strawberry.type(name="Unauthenticated", description="This needs a signed-in account.")
+class UnauthenticatedType(RefusalType):
+    """UNAUTHENTICATED."""
+
+    of = refusals.Unauthenticated
+
+
+@strawberry.type(name="TokenExpired", description="The access token's time is over: refresh it.")
+class TokenExpiredType(RefusalType):
+    """TOKEN_EXPIRED."""
+
+    of = refusals.TokenExpired
+
+
+@strawberry.type(name="WrongCredentials", description="The address or the password is not right.")
+class WrongCredentialsType(RefusalType):
+    """UNAUTHENTICATED at log-in."""
+
+    of = refusals.WrongCredentials
+
+
+@strawberry.type(
+    name="RefreshRejected",
+    description="The refresh token is unknown, expired, or its session has ended.",
+)
+class RefreshRejectedType(RefusalType):
+    """UNAUTHENTICATED at refresh."""
+
+    of = refusals.RefreshRejected
+
+
+@strawberry.type(
+    name="RefreshReused",
+    description="The refresh token was used before: its session was ended for safety.",
+)
+class RefreshReusedType(RefusalType):
+    """REFRESH_REUSED."""
+
+    of = refusals.RefreshReused
+
+
+@strawberry.type(
+    name="RefreshRaced", description="Another request is refreshing with the same token."
+)
+class RefreshRacedType(RefusalType):
+    """REFRESH_RACED."""
+
+    of = refusals.RefreshRaced
+
+
+@strawberry.type(name="EmailUnverified", description="The address is not proven yet.")
+class EmailUnverifiedType(RefusalType):
+    """EMAIL_UNVERIFIED."""
+
+    of = refusals.EmailUnverified
+
+    challenge_id: strawberry.ID = strawberry.field(
+        description="The challenge to answer with `verifyOtp`, or to renew with `resendOtp`."
+    )
+    resend_at: datetime = strawberry.field(description="When another code may be asked for.")
+
+
+@strawberry.type(name="CodeInvalid", description="The code is not right.")
+class CodeInvalidType(RefusalType):
+    """OTP_INVALID."""
+
+    of = refusals.CodeInvalid
+
+    attempts_left: int = strawberry.field(description="Tries left before the code is void.")
+
+
+@strawberry.type(name="CodeExpired", description="The code has expired or was used already.")
+class CodeExpiredType(RefusalType):
+    """OTP_EXPIRED."""
+
+    of = refusals.CodeExpired
+
+
+@strawberry.type(name="CodeAttemptsExceeded", description="Too many wrong codes.")
+class CodeAttemptsExceededType(RefusalType):
+    """OTP_ATTEMPTS_EXCEEDED."""
+
+    of = refusals.CodeAttemptsExceeded
+
+
+@strawberry.type(name="RateLimited", description="Too many requests for now.")
+class RateLimitedType(RefusalType):
+    """RATE_LIMITED."""
+
+    of = refusals.RateLimited
+
+
+@strawberry.type(name="QuotaExceeded", description="The plan allows no more for now.")
+class QuotaExceededType(RefusalType):
+    """QUOTA_EXCEEDED."""
+
+    of = refusals.QuotaExceeded
+
+    limit: int = strawberry.field(description="What the plan allows.")
+    period: str = strawberry.field(description="In which time, in words: `a day`, `at once`.")
+
+
+@strawberry.type(name="NotFound", description="Nothing with this id is the viewer's.")
+class NotFoundType(RefusalType):
+    """NOT_FOUND."""
+
+    of = refusals.NotFound
+
+
+@strawberry.type(name="Conflict", description="The idempotency key belongs to another request.")
+class ConflictType(RefusalType):
+    """CONFLICT."""
+
+    of = refusals.Conflict
+
+
+@strawberry.type(name="NotCancelable", description="The story has come to its end already.")
+class NotCancelableType(RefusalType):
+    """NOT_CANCELABLE."""
+
+    of = refusals.NotCancelable
+
+
+@strawberry.type(name="CursorInvalid", description="The cursor was not made by this API.")
+class CursorInvalidType(RefusalType):
+    """CURSOR_INVALID."""
+
+    of = refusals.CursorInvalid
+
+
+PUBLISHED: dict[type[Refusal], type[RefusalType]] = {
+    kind.of: kind for kind in RefusalType.__subclasses__()
+}
+"""How each domain refusal is published."""
+
+
+class RefusalsAsData(FieldExtension):
+    """Answers a refusal with its type, as a member of the mutation's union.
+
+    A refusal that the union does not name is a fault of ours: graphql-core then refuses to
+    resolve the type, which is masked and logged like any other.
+    """
+
+    async def resolve_async(
+        self,
+        next_: Callable[..., Awaitable[Any]],
+        source: Any,  # noqa: ANN401 - Strawberry's signature
+        info: strawberry.Info,
+        **arguments: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        """Run the resolver."""
+        try:
+            return await next_(source, info, **arguments)
+        except Refusal as refusal:
+            return PUBLISHED[type(refusal)].tell(refusal)

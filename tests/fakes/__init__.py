@@ -1,0 +1,1 @@
+"""Fakes of the ports, as strict as the real adapters; `tests/contracts` holds both to one suite."""

@@ -1,0 +1,401 @@
+"""A database in memory: transactions, unique and foreign keys, leases and jobs like the real one.
+
+Transactions run one after another. What a repository returns is saved when the transaction commits,
+as with the real one; what is done to an entity after `add` has copied it, or after the commit, is
+lost.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+from domain.accounts import Account, AccountStatus
+from domain.deliveries import Delivery
+from domain.entity import Entity
+from domain.jobs import Job, JobState, Lease, Task
+from domain.sessions import RefreshToken, Session
+from domain.stories import Chapter, Story
+from tests.fakes.clock import FakeClock
+from usecases.ports import Clock, JobQueue, LeaseLost, Taken
+from usecases.tracing import request_id
+
+E = TypeVar("E", bound=Entity)
+LIVE = {JobState.QUEUED, JobState.RUNNING}
+
+
+class NoSuchParent(Exception):  # noqa: N818 - what PostgreSQL calls a foreign key violation
+    """A row points at one that is not there."""
+
+
+@dataclass
+class Tables:
+    """Everything that is stored, by id."""
+
+    accounts: dict[UUID, Account] = field(default_factory=dict)
+    sessions: dict[UUID, Session] = field(default_factory=dict)
+    tokens: dict[UUID, RefreshToken] = field(default_factory=dict)
+    stories: dict[UUID, Story] = field(default_factory=dict)
+    chapters: dict[UUID, Chapter] = field(default_factory=dict)
+    jobs: dict[UUID, Job] = field(default_factory=dict)
+    deliveries: dict[UUID, Delivery] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Raise Taken or NoSuchParent where a constraint of the real tables would be broken."""
+        active = (a for a in self.accounts.values() if a.status is AccountStatus.ACTIVE)
+        keyed = (s for s in self.stories.values() if s.idempotency_key is not None)
+        live = (j for j in self.jobs.values() if j.state in LIVE)
+        _unique("an active account's email", active, lambda row: row.email)
+        _unique("a digest", self.tokens.values(), lambda row: row.digest)
+        _unique("an idempotency key", keyed, lambda row: (row.account_id, row.idempotency_key))
+        _unique("a chapter", self.chapters.values(), lambda row: (row.story_id, row.number))
+        _unique("a live job", live, lambda row: (row.kind, row.dedupe_key))
+        _unique("an event key", self.deliveries.values(), lambda row: row.event_key)
+        _parents(
+            "sessions.account_id", (s.account_id for s in self.sessions.values()), self.accounts
+        )
+        _parents(
+            "refresh_tokens.session_id", (t.session_id for t in self.tokens.values()), self.sessions
+        )
+        _parents("stories.account_id", (s.account_id for s in self.stories.values()), self.accounts)
+        _parents("chapters.story_id", (c.story_id for c in self.chapters.values()), self.stories)
+        _parents(
+            "deliveries.account_id", (d.account_id for d in self.deliveries.values()), self.accounts
+        )
+
+
+def _unique(what: str, rows: Iterable[E], key: Callable[[E], object]) -> None:
+    keys = [key(row) for row in rows]
+    if len(set(keys)) < len(keys):
+        raise Taken(what)
+
+
+def _parents(what: str, keys: Iterable[UUID | None], parents: dict[UUID, Any]) -> None:
+    if any(key is not None and key not in parents for key in keys):
+        raise NoSuchParent(what)
+
+
+class FakeDatabase:
+    """Implements `Database`. `tables` is what has been committed: look, but change nothing.
+
+    Woken and called-off jobs are told to `queue`, if there is one, as the real one does.
+    """
+
+    def __init__(self, clock: Clock | None = None, queue: JobQueue | None = None) -> None:
+        self.clock = clock or FakeClock()
+        self.tables = Tables()
+        self._queue = queue
+        self._turn = asyncio.Lock()
+        self._holder: asyncio.Task[Any] | None = None
+
+    @asynccontextmanager
+    async def begin(self, lease: Lease | None = None) -> AsyncIterator["FakeWork"]:
+        async with self.alone():
+            staged = deepcopy(self.tables)
+            if lease is not None:
+                held(staged, lease, self.clock.now())
+            work = FakeWork(staged, self.clock)
+            yield work
+            staged.check()
+            self._commit(staged)
+        if self._queue is not None:
+            if due := [job for job in work.jobs.added if job.run_at <= self.clock.now()]:
+                await self._queue.wake(deepcopy(due))
+            if work.jobs.called_off:
+                await self._queue.call_off(work.jobs.called_off)
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[Tables]:
+        """Hold off all transactions. Raises RuntimeError in a task that is in one already."""
+        if self._holder is asyncio.current_task():
+            raise RuntimeError("this task is in a transaction already")
+        async with self._turn:
+            self._holder = asyncio.current_task()
+            try:
+                yield self.tables
+            finally:
+                self._holder = None
+
+    def _commit(self, staged: Tables) -> None:
+        for table in fields(Tables):
+            setattr(self.tables, table.name, deepcopy(getattr(staged, table.name)))
+
+
+def held(tables: Tables, lease: Lease, now: datetime) -> Job:
+    """Return the job that the lease is for. Raises LeaseLost."""
+    job = tables.jobs.get(lease.job_id)
+    if (
+        job is None
+        or job.state is not JobState.RUNNING
+        or job.lease_token != lease.token
+        or job.lease_until is None
+        or job.lease_until <= now
+    ):
+        raise LeaseLost
+    return job
+
+
+class FakeWork:
+    """One transaction on a copy of the tables."""
+
+    def __init__(self, tables: Tables, clock: Clock) -> None:
+        self.accounts = FakeAccounts(tables)
+        self.sessions = FakeSessions(tables)
+        self.stories = FakeStories(tables)
+        self.jobs = FakeJobs(tables, clock)
+        self.deliveries = FakeDeliveries(tables)
+
+
+class FakeAccounts:
+    """Accounts in memory."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def add(self, account: Account) -> Account:
+        return _insert(self._tables, self._tables.accounts, account)
+
+    async def get(self, account_id: UUID) -> Account | None:
+        return self._tables.accounts.get(account_id)
+
+    async def active_with_email(self, email: str) -> Account | None:
+        return _first(a for a in self._with_email(email) if a.status is AccountStatus.ACTIVE)
+
+    async def latest_pending_with_email(self, email: str) -> Account | None:
+        pending = (a for a in self._with_email(email) if a.status is AccountStatus.PENDING)
+        return max(pending, key=lambda a: (a.created_at, a.id), default=None)
+
+    async def lock_email(self, email: str) -> None:
+        """Nothing to hold off: transactions run one after another."""
+
+    async def remove_pending_with_email(self, email: str, *, but: UUID) -> None:
+        doomed = {
+            a.id
+            for a in self._with_email(email)
+            if a.status is AccountStatus.PENDING and a.id != but
+        }
+        tables = self._tables
+        tables.accounts = _without(tables.accounts, lambda row: row.id in doomed)
+        tables.stories = _without(tables.stories, lambda row: row.account_id in doomed)
+        tables.chapters = _without(tables.chapters, lambda row: row.story_id not in tables.stories)
+        tables.sessions = _without(tables.sessions, lambda row: row.account_id in doomed)
+        tables.tokens = _without(tables.tokens, lambda row: row.session_id not in tables.sessions)
+        tables.deliveries = _without(tables.deliveries, lambda row: row.account_id in doomed)
+
+    def _with_email(self, email: str) -> list[Account]:
+        return [a for a in self._tables.accounts.values() if a.email == email]
+
+
+class FakeSessions:
+    """Sessions and refresh tokens in memory."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def add(self, session: Session) -> Session:
+        return _insert(self._tables, self._tables.sessions, session)
+
+    async def add_token(self, token: RefreshToken) -> RefreshToken:
+        return _insert(self._tables, self._tables.tokens, token)
+
+    async def get(self, session_id: UUID) -> Session | None:
+        return self._tables.sessions.get(session_id)
+
+    async def lock(self, session_id: UUID) -> Session | None:
+        return self._tables.sessions.get(session_id)
+
+    async def token_with_digest(self, digest: bytes) -> RefreshToken | None:
+        return _first(t for t in self._tables.tokens.values() if t.digest == digest)
+
+    async def token(self, token_id: UUID) -> RefreshToken | None:
+        return self._tables.tokens.get(token_id)
+
+
+class FakeStories:
+    """Stories and chapters in memory."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def add(self, story: Story) -> Story:
+        return _insert(self._tables, self._tables.stories, story)
+
+    async def get(self, story_id: UUID) -> Story | None:
+        return self._tables.stories.get(story_id)
+
+    async def lock(self, story_id: UUID) -> Story | None:
+        return self._tables.stories.get(story_id)
+
+    async def with_idempotency_key(self, account_id: UUID, key: str) -> Story | None:
+        return _first(s for s in self._of(account_id) if s.idempotency_key == key)
+
+    async def count_requested_since(self, account_id: UUID, since: datetime) -> int:
+        return sum(s.requested_at >= since for s in self._of(account_id))
+
+    async def count_unfinished(self, account_id: UUID) -> int:
+        return sum(not s.status.is_end for s in self._of(account_id))
+
+    async def add_chapter(self, chapter: Chapter) -> Chapter:
+        return _insert(self._tables, self._tables.chapters, chapter)
+
+    async def chapters(self, story_id: UUID) -> list[Chapter]:
+        mine = (c for c in self._tables.chapters.values() if c.story_id == story_id)
+        return sorted(mine, key=lambda chapter: chapter.number)
+
+    def _of(self, account_id: UUID) -> list[Story]:
+        return [s for s in self._tables.stories.values() if s.account_id == account_id]
+
+
+class FakeJobs:
+    """The outbox in memory."""
+
+    def __init__(self, tables: Tables, clock: Clock) -> None:
+        self._tables, self._clock = tables, clock
+        self.added: list[Job] = []
+        self.called_off: list[UUID] = []
+
+    async def add(
+        self,
+        task: Task,
+        *,
+        dedupe_key: str,
+        account_id: UUID | None = None,
+        run_at: datetime | None = None,
+    ) -> Job:
+        alive = _first(job for job in self._live(dedupe_key) if job.kind == task.kind)
+        if alive is not None:
+            return alive
+        now = self._clock.now()
+        job = Job(
+            kind=task.kind,
+            task=task.model_dump(mode="json"),
+            dedupe_key=dedupe_key,
+            account_id=account_id,
+            request_id=request_id.get(),
+            created_at=now,
+            run_at=run_at or now,
+        )
+        self.added.append(_insert(self._tables, self._tables.jobs, job))
+        return self.added[-1]
+
+    async def cancel(self, dedupe_key: str) -> None:
+        for job in self._live(dedupe_key):
+            if job.state is JobState.RUNNING:
+                self.called_off.append(job.id)
+            job.state, job.finished_at = JobState.CANCELED, self._clock.now()
+            job.lease_token = job.lease_until = None
+
+    def _live(self, dedupe_key: str) -> list[Job]:
+        jobs = self._tables.jobs.values()
+        return [job for job in jobs if job.dedupe_key == dedupe_key and job.state in LIVE]
+
+
+class FakeDeliveries:
+    """Owed mails in memory."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def add(self, delivery: Delivery) -> Delivery:
+        return _insert(self._tables, self._tables.deliveries, delivery)
+
+    async def get(self, delivery_id: UUID) -> Delivery | None:
+        return self._tables.deliveries.get(delivery_id)
+
+
+class FakeJobDesk:
+    """Implements `JobDesk` on a FakeDatabase; time passes on its clock."""
+
+    def __init__(self, database: FakeDatabase, lease: timedelta = timedelta(seconds=30)) -> None:
+        self._database, self._lease = database, lease
+
+    async def claim(self, job_id: UUID) -> tuple[Job, Lease] | None:
+        async with self._database.alone() as tables:
+            now = self._database.clock.now()
+            job = tables.jobs.get(job_id)
+            if job is None or not _is_free(job, now):
+                return None
+            job.state, job.attempt = JobState.RUNNING, job.attempt + 1
+            job.lease_token, job.lease_until = uuid4(), now + self._lease
+            lease = Lease(
+                job_id=job.id, token=job.lease_token, attempt=job.attempt, until=job.lease_until
+            )
+            return job.model_copy(deep=True), lease
+
+    async def renew(self, lease: Lease) -> Lease:
+        async with self._job(lease) as job:
+            job.lease_until = self._database.clock.now() + self._lease
+            return lease.model_copy(update={"until": job.lease_until})
+
+    async def finish(self, lease: Lease) -> None:
+        async with self._job(lease) as job:
+            self._end(job, JobState.DONE)
+
+    async def retry(self, lease: Lease, at: datetime, error: str) -> None:
+        async with self._job(lease) as job:
+            self._requeue(job, at)
+            job.last_error = error
+
+    async def bury(self, lease: Lease, error: str) -> None:
+        async with self._job(lease) as job:
+            self._end(job, JobState.DEAD)
+            job.last_error = error
+
+    async def release(self, lease: Lease) -> None:
+        async with self._job(lease) as job:
+            self._requeue(job, self._database.clock.now())
+            job.attempt -= 1
+
+    @asynccontextmanager
+    async def _job(self, lease: Lease) -> AsyncIterator[Job]:
+        async with self._database.alone() as tables:
+            yield held(tables, lease, self._database.clock.now())
+
+    def _end(self, job: Job, state: JobState) -> None:
+        job.state, job.finished_at = state, self._database.clock.now()
+        job.lease_token = job.lease_until = None
+
+    @staticmethod
+    def _requeue(job: Job, at: datetime) -> None:
+        job.state, job.run_at, job.woken_at = JobState.QUEUED, at, None
+        job.lease_token = job.lease_until = None
+
+
+def _is_free(job: Job, now: datetime) -> bool:
+    if job.state is JobState.RUNNING:
+        return job.lease_until is not None and job.lease_until <= now
+    return job.state is JobState.QUEUED and job.run_at <= now
+
+
+class FakeJobQueue:
+    """Implements `JobQueue`: remembers whom it woke and whom it called off."""
+
+    def __init__(self) -> None:
+        self.woken: list[Job] = []
+        self.called_off: list[UUID] = []
+
+    async def wake(self, jobs: Sequence[Job]) -> None:
+        self.woken.extend(jobs)
+
+    async def call_off(self, job_ids: Sequence[UUID]) -> None:
+        self.called_off.extend(job_ids)
+
+
+def _insert(tables: Tables, table: dict[UUID, E], row: E) -> E:
+    if row.id in table:
+        raise Taken("an id")
+    stored = table[row.id] = row.model_copy(deep=True)
+    tables.check()
+    return stored
+
+
+def _without(table: dict[UUID, E], doomed: Callable[[E], bool]) -> dict[UUID, E]:
+    return {key: row for key, row in table.items() if not doomed(row)}
+
+
+def _first(rows: Iterable[E]) -> E | None:
+    return next(iter(rows), None)

@@ -1,0 +1,75 @@
+"""Queries on the database in memory."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from domain.accounts import Account
+from domain.jobs import JobState
+from domain.sessions import Session
+from domain.stories import Chapter, Story, StoryStatus
+from tests.fakes.database import FakeDatabase
+from usecases.ports import PlaceInLine, StoriesPage
+
+
+class FakeReads:
+    """Implements `Reads` on what a FakeDatabase has committed; returns copies."""
+
+    def __init__(self, database: FakeDatabase) -> None:
+        self._database = database
+
+    async def accounts(self, account_ids: Sequence[UUID]) -> dict[UUID, Account]:
+        accounts = self._database.tables.accounts
+        return {key: accounts[key].model_copy(deep=True) for key in account_ids if key in accounts}
+
+    async def session(self, session_id: UUID) -> Session | None:
+        session = self._database.tables.sessions.get(session_id)
+        return session and session.model_copy(deep=True)
+
+    async def story(self, account_id: UUID, story_id: UUID) -> Story | None:
+        story = self._database.tables.stories.get(story_id)
+        if story is None or story.account_id != account_id:
+            return None
+        return story.model_copy(deep=True)
+
+    async def stories(self, story_ids: Sequence[UUID]) -> dict[UUID, Story]:
+        stories = self._database.tables.stories
+        return {key: stories[key].model_copy(deep=True) for key in story_ids if key in stories}
+
+    async def stories_of(self, page: StoriesPage) -> list[Story]:
+        found = [
+            story.model_copy(deep=True)
+            for story in self._database.tables.stories.values()
+            if story.account_id == page.account_id
+            and (not page.statuses or story.status in page.statuses)
+            and (page.after is None or (story.requested_at, story.id) < page.after)
+        ]
+        found.sort(key=lambda story: (story.requested_at, story.id), reverse=True)
+        return found[: page.limit]
+
+    async def chapters(self, story_ids: Sequence[UUID]) -> dict[UUID, list[Chapter]]:
+        told: dict[UUID, list[Chapter]] = {story_id: [] for story_id in story_ids}
+        chapters = self._database.tables.chapters.values()
+        for chapter in sorted(chapters, key=lambda chapter: chapter.number):
+            if chapter.story_id in told:
+                told[chapter.story_id].append(chapter.model_copy(deep=True))
+        return told
+
+    async def places(self, story_ids: Sequence[UUID]) -> dict[UUID, int]:
+        return {at.story_id: at.place for at in await self.line() if at.story_id in story_ids}
+
+    async def line(self) -> list[PlaceInLine]:
+        tables, now = self._database.tables, self._database.clock.now()
+        waiting = sorted(
+            (
+                job
+                for job in tables.jobs.values()
+                if job.kind == "write_story" and job.state is JobState.QUEUED and job.run_at <= now
+            ),
+            key=lambda job: (job.run_at, job.id),
+        )
+        places = []
+        for place, job in enumerate(waiting, start=1):
+            story = tables.stories.get(UUID(job.task["story_id"]))
+            if story is not None and story.status is StoryStatus.QUEUED:
+                places.append(PlaceInLine(story.id, story.account_id, place))
+        return places

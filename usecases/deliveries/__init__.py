@@ -1,0 +1,1 @@
+"""Mails: owing, sending and giving them up."""

@@ -1,0 +1,102 @@
+"""Promise a mail: its row and its job, in the transaction of the event it tells of."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from domain.accounts import Account
+from domain.codes import Challenge
+from domain.deliveries import Delivery, DeliveryKind
+from domain.jobs import SendDelivery
+from domain.sessions import Session
+from domain.stories import Story
+from usecases.ports import Clock, Work
+
+PATIENCE = timedelta(hours=24)
+"""For how long a mail that is no code is tried (the house's rule for mail faults)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OweMail:
+    """Adds deliveries to the caller's transaction: they are sent once it has committed.
+
+    `sender_domain` is the domain of the address that mails come from; Message-IDs end with it.
+    """
+
+    clock: Clock
+    sender_domain: str
+
+    async def story_ready(self, work: Work, story: Story, account: Account) -> None:
+        """Owe the account its finished story."""
+        await self._owe(
+            work,
+            DeliveryKind.STORY_READY,
+            account,
+            event_key=f"story:{story.id}:ready",
+            subject_id=story.id,
+        )
+
+    async def sign_up_code(self, work: Work, challenge: Challenge, account: Account) -> None:
+        """Owe the code that answers the challenge; each reopening of it is an event of its own."""
+        await self._owe(
+            work,
+            DeliveryKind.SIGN_UP_CODE,
+            account,
+            event_key=f"challenge:{challenge.id}:code:{challenge.resend_at.isoformat()}",
+            recipient=challenge.email,
+            subject_id=challenge.id,
+            expires_at=challenge.expires_at,
+        )
+
+    async def address_in_use(self, work: Work, account: Account) -> None:
+        """Owe the owner of an address the news that somebody signed up with it again."""
+        await self._owe(
+            work,
+            DeliveryKind.ADDRESS_IN_USE,
+            account,
+            event_key=f"account:{account.id}:address_in_use:{uuid7()}",
+        )
+
+    async def session_revoked(self, work: Work, account: Account, session: Session) -> None:
+        """Owe the account the warning that a refresh token of the session was used twice."""
+        await self._owe(
+            work,
+            DeliveryKind.SESSION_REVOKED,
+            account,
+            event_key=f"session:{session.id}:revoked",
+            subject_id=session.id,
+        )
+
+    async def _owe(
+        self,
+        work: Work,
+        kind: DeliveryKind,
+        account: Account,
+        *,
+        event_key: str,
+        recipient: str | None = None,
+        subject_id: UUID | None = None,
+        expires_at: datetime | None = None,
+    ) -> None:
+        now = self.clock.now()
+        delivery_id = uuid7()
+        await work.deliveries.add(
+            Delivery(
+                id=delivery_id,
+                kind=kind,
+                event_key=event_key,
+                account_id=account.id,
+                recipient=recipient or account.email,
+                subject_id=subject_id,
+                message_id=f"<{delivery_id}@{self.sender_domain}>",
+                created_at=now,
+                expires_at=expires_at or now + PATIENCE,
+            )
+        )
+        await work.jobs.add(
+            SendDelivery(delivery_id=delivery_id),
+            dedupe_key=f"delivery:{delivery_id}",
+            account_id=account.id,
+        )

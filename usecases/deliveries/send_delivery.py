@@ -1,0 +1,198 @@
+"""Send a mail that is owed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from loguru import logger
+
+from domain.accounts import Account
+from domain.codes import Challenge, CodePurpose
+from domain.deliveries import Delivery, DeliveryKind, DeliveryStatus
+from domain.jobs import Lease
+from domain.stories import Chapter, Story
+from usecases.ports import Clock, Codes, Database, Letters, Mail, Mailer, MailFault, Retry, Work
+
+if TYPE_CHECKING:
+    from loguru import Logger  # exists in the stubs only
+
+PAUSES = (5, 60, 5 * 60, 15 * 60, 60 * 60)
+"""Seconds before each next try of a story or a notice; the last one repeats until it expires.
+
+The first is short: most faults of a mail server are over in a moment.
+"""
+
+CODE_PAUSES = (2, 5, 15, 30)
+"""The same for a code: somebody sits and waits for it, and it is soon worth nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeDraft:
+    """A mail that will carry a code, once it is drawn."""
+
+    delivery: Delivery
+    challenge: Challenge
+
+
+@dataclass(frozen=True, slots=True)
+class StoryDraft:
+    """A mail that will carry a story."""
+
+    delivery: Delivery
+    reader: Account
+    story: Story
+    chapters: Sequence[Chapter]
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeDraft:
+    """A mail that says the same to everybody."""
+
+    delivery: Delivery
+
+
+Draft = CodeDraft | StoryDraft | NoticeDraft
+
+
+@dataclass(frozen=True, slots=True)
+class SendDelivery:
+    """Sends a mail once: running it again finds it sent.
+
+    Exactly once does not exist (RFC 1047). Where nobody knows whether the server took the mail, a
+    story goes out again under the same Message-ID, and a code does not: its reader asks for
+    another. A code is drawn here and now, so that no row and no job ever holds one.
+    """
+
+    database: Database
+    codes: Codes
+    letters: Letters
+    mailer: Mailer
+    clock: Clock
+
+    async def __call__(self, delivery_id: UUID, lease: Lease) -> None:
+        """Send it. Raises Retry to be called again, and LeaseLost when the job is not ours."""
+        async with self.database.begin(lease) as work:
+            draft = await self._due(work, delivery_id)
+        if draft is None:
+            return
+        mail = await self._compose(draft)
+        async with self.database.begin(lease) as work:
+            delivery = await work.deliveries.get(delivery_id)
+            if delivery is None:
+                return
+            delivery.begin()
+        try:
+            await self.mailer.send(mail)
+        except MailFault as fault:
+            await self._missed(delivery_id, lease, fault)
+        else:
+            await self._sent(delivery_id, lease)
+
+    async def _due(self, work: Work, delivery_id: UUID) -> Draft | None:
+        """Return what is to be sent; None, with the reason noted, where nothing is."""
+        delivery = await work.deliveries.get(delivery_id)
+        if delivery is None or delivery.is_over:
+            return None
+        now = self.clock.now()
+        if delivery.is_code and delivery.status is DeliveryStatus.SENDING:
+            reason = "interrupted while it was sent: a code is not sent twice"
+        elif delivery.expires_at <= now:
+            reason = "expired before it was sent"
+        elif draft := await _draft(work, delivery):
+            return draft
+        else:
+            reason = "what it was about is gone or settled"
+        delivery.fail(now, reason)
+        _log(delivery).warning("Mail given up: {}", reason)
+        return None
+
+    async def _compose(self, draft: Draft) -> Mail:
+        match draft:
+            case CodeDraft(delivery, challenge):
+                code = await self.codes.issue(challenge)
+                return self.letters.sign_up_code(
+                    delivery, code, _minutes(challenge.expires_at - self.clock.now())
+                )
+            case StoryDraft(delivery, reader, story, chapters):
+                return self.letters.story_ready(delivery, reader, story, chapters)
+            case NoticeDraft(delivery) if delivery.kind is DeliveryKind.ADDRESS_IN_USE:
+                return self.letters.address_in_use(delivery)
+            case NoticeDraft(delivery):
+                return self.letters.session_revoked(delivery)
+
+    async def _sent(self, delivery_id: UUID, lease: Lease) -> None:
+        async with self.database.begin(lease) as work:
+            if delivery := await work.deliveries.get(delivery_id):
+                delivery.sent(self.clock.now())
+                _log(delivery).info("Mail sent")
+
+    async def _missed(self, delivery_id: UUID, lease: Lease, fault: MailFault) -> None:
+        """Note that it was not taken. Raises Retry unless this was the last try."""
+        async with self.database.begin(lease) as work:
+            delivery = await work.deliveries.get(delivery_id)
+            if delivery is None:
+                return
+            log = _log(delivery).bind(smtp_status=fault.status, ambiguous=fault.ambiguous)
+            if fault.alarming:
+                log.error("The mail server turns this service away")
+            now, pause = self.clock.now(), _pause(delivery)
+            hopeless = fault.permanent or (fault.ambiguous and delivery.is_code)
+            if hopeless or delivery.expires_at <= now + pause:
+                delivery.fail(now, fault.detail)
+                log.warning("Mail given up")
+                return
+            delivery.put_back(fault.detail)
+        raise Retry(f"mail not taken: {fault.status or 'no answer'}", after=pause.total_seconds())
+
+
+async def _draft(work: Work, delivery: Delivery) -> Draft | None:
+    """Gather what the mail is about; None where it is gone, or needs no mail any more."""
+    reader = await work.accounts.get(delivery.account_id) if delivery.account_id else None
+    if reader is None:
+        return None
+    match delivery.kind:
+        case DeliveryKind.SIGN_UP_CODE if delivery.subject_id and not reader.is_active:
+            return CodeDraft(delivery, _challenge(delivery, delivery.subject_id))
+        case DeliveryKind.STORY_READY if delivery.subject_id:
+            story = await work.stories.get(delivery.subject_id)
+            if story is None:
+                return None
+            return StoryDraft(delivery, reader, story, await work.stories.chapters(story.id))
+        case DeliveryKind.ADDRESS_IN_USE | DeliveryKind.SESSION_REVOKED:
+            return NoticeDraft(delivery)
+    return None
+
+
+def _challenge(delivery: Delivery, challenge_id: UUID) -> Challenge:
+    """Rebuild the challenge from the row, so that a code can be drawn though Redis forgot it."""
+    return Challenge(
+        id=challenge_id,
+        purpose=CodePurpose.SIGN_UP,
+        email=delivery.recipient,
+        account_id=delivery.account_id,
+        resend_at=delivery.created_at,
+        expires_at=delivery.expires_at,
+    )
+
+
+def _pause(delivery: Delivery) -> timedelta:
+    pauses = CODE_PAUSES if delivery.is_code else PAUSES
+    return timedelta(seconds=pauses[min(delivery.attempts, len(pauses)) - 1])
+
+
+def _minutes(left: timedelta) -> int:
+    """Round to whole minutes, at least one."""
+    return max(1, round(left / timedelta(minutes=1)))
+
+
+def _log(delivery: Delivery) -> "Logger":
+    """Bind what a line may say of a mail: its address only as a hash."""
+    return logger.bind(
+        delivery_id=str(delivery.id),
+        delivery_kind=delivery.kind.value,
+        delivery_attempt=delivery.attempts,
+        recipient=sha256(delivery.recipient.encode()).hexdigest()[:12],
+    )

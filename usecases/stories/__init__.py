@@ -1,0 +1,1 @@
+"""Asking for stories, writing them and watching them being written."""
