@@ -75,20 +75,23 @@ class EmbeddedPostgres:
         data = self.home / "data"
         if (data / "PG_VERSION").exists():
             return
-        shutil.rmtree(data, ignore_errors=True)
+        # Made aside and renamed: a start that is killed meanwhile leaves no half-made cluster.
+        draft = self.home / "data.draft"
+        for unfinished in (data, draft):
+            shutil.rmtree(unfinished, ignore_errors=True)
         self.home.mkdir(parents=True, exist_ok=True)
         password = self.home / "password"
         password.write_text(secrets.token_urlsafe(24))
         password.chmod(0o600)
-        data.mkdir(mode=0o700)
+        draft.mkdir(mode=0o700)
         if _is_root():
-            for path in (password, data):
+            for path in (password, draft):
                 os.chown(path, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
         subprocess.run(  # noqa: S603 - our own program and arguments
             [
                 *_unprivileged(),
                 str(_postgres_programs() / "initdb"),
-                f"--pgdata={data}",
+                f"--pgdata={draft}",
                 "--username=storyloom",
                 f"--pwfile={password}",
                 "--auth=scram-sha-256",
@@ -101,6 +104,7 @@ class EmbeddedPostgres:
             stdout=subprocess.DEVNULL,
             cwd="/",
         )
+        draft.rename(data)
 
     def command(self) -> list[str]:
         """Run on loopback TCP alone: a socket's path would be limited to 107 bytes."""

@@ -1,12 +1,20 @@
 """Every setting, in one object, read from the environment or `.env` and checked at start."""
 
+import os
+from base64 import b64decode
+from binascii import Error as NotBase64
+from collections.abc import Iterator
 from enum import StrEnum
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+
+from bootstrap.secrets import KEY_BYTES, development_secrets
 
 Network = IPv4Network | IPv6Network
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -42,6 +50,10 @@ class Settings(BaseSettings):
     )
     log_format: Literal["json", "pretty"] = Field(
         "json", description="`json` for machines, `pretty` for people"
+    )
+    storyloom_home: Path = Field(
+        Path(".storyloom"),
+        description="Folder of what development keeps: databases, mails, secrets",
     )
 
     # PostgreSQL and Redis
@@ -136,14 +148,21 @@ class Settings(BaseSettings):
     max_query_aliases: int = Field(15, ge=0, description="Most aliases in a document")
     max_query_tokens: int = Field(1_000, ge=100, description="Most tokens in a document")
     operation_seconds: float = Field(10, gt=0, description="Longest time of a query or mutation")
+    introspection: Literal["auto", "on", "off"] = Field(
+        "auto", description="Whether clients may read the schema; `auto` is on but in production"
+    )
     socket_operations: int = Field(10, ge=1, description="Operations at once on a WebSocket")
     sockets_per_address: int = Field(50, ge=1, description="WebSockets of one client address")
+    sockets_per_account: int = Field(5, ge=1, description="WebSockets of one account")
     drain_seconds: float = Field(
         8, ge=0, description="Time that running requests and jobs get when a process must stop"
     )
 
     # Workers
     worker_concurrency: int = Field(10, ge=1, le=1000, description="Jobs a worker runs at once")
+    job_lease_seconds: float = Field(
+        30, ge=1, le=300, description="A worker that is silent for so long loses its jobs to others"
+    )
 
     @field_validator("allowed_origins", "trusted_proxies", mode="before")
     @classmethod
@@ -157,9 +176,162 @@ class Settings(BaseSettings):
         """Whether the strict rules hold."""
         return self.environment is Environment.PRODUCTION
 
+    @property
+    def introspects(self) -> bool:
+        """Whether clients may read the schema, after `auto` is decided."""
+        return self.introspection == "on" or (
+            self.introspection == "auto" and not self.is_production
+        )
+
     @cached_property
     def storyteller_name(self) -> Literal["gemini", "offline"]:
         """The storyteller that writes, after `auto` is decided."""
         if self.storyteller == "auto":
             return "gemini" if self.gemini_api_key.get_secret_value() else "offline"
         return self.storyteller
+
+
+class SettingsInvalid(SystemExit):
+    """A setting is missing or wrong; the message says in one line which, why and what to do."""
+
+
+SECRETS_FOLDER = Path("/run/secrets")
+"""Where container engines mount secrets: a file there, named like a variable, sets it."""
+
+FEWEST_DISTINCT_BYTES = 12
+"""Of 32 random bytes, fewer differ less than once in 10**12 draws; typed ones often do."""
+
+
+def load_settings() -> Settings:
+    """Read and check the settings of a process that serves or works.
+
+    In development, missing secrets are drawn and kept. Raises SettingsInvalid, which ends the
+    process with its one line.
+    """
+    settings = read_settings()
+    if not settings.is_production:
+        missing = {
+            name.lower(): SecretStr(value)
+            for name, value in development_secrets(settings.storyloom_home).items()
+            if not getattr(settings, name.lower()).get_secret_value()
+        }
+        settings = settings.model_copy(update=missing)
+    faults = list(_faults(settings))
+    if faults:
+        raise SettingsInvalid(_one_line(faults))
+    return settings
+
+
+def read_settings() -> Settings:
+    """Read the settings as far as they are there. Raises SettingsInvalid for a wrong one."""
+    folder = Path(os.environ.get("SECRETS_DIR", SECRETS_FOLDER))
+    sources: dict[str, Any] = {"_secrets_dir": folder} if folder.is_dir() else {}
+    try:
+        return Settings(**sources)
+    except ValidationError as error:
+        by_field = {detail["loc"][0]: _fault(detail) for detail in reversed(error.errors())}
+        raise SettingsInvalid(_one_line([*reversed(by_field.values())])) from None
+    except (SettingsError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"The settings cannot be read: {error}. Look at .env.") from None
+
+
+def _one_line(faults: list[str]) -> str:
+    more = f" ({len(faults) - 1} more after this one)" if len(faults) > 1 else ""
+    return f"storyloom: {faults[0]}{more}".replace("\n", " ")
+
+
+def _fault(detail: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails, whose loc is untyped
+    field = str(detail["loc"][0])
+    about = Settings.model_fields[field]
+    what = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    given = "" if field in _CONFIDENTIAL else f" is {str(detail['input'])[:60]!r}"
+    return (
+        f"{field.upper()}{given or ' is set'}, but it {what[0].lower()}{what[1:]}. "
+        f"Change it in the environment or in .env: {about.description}."
+    )
+
+
+_CONFIDENTIAL = frozenset(
+    {
+        *(name for name, about in Settings.model_fields.items() if about.annotation is SecretStr),
+        "database_url",
+        "redis_url",
+    }
+)
+
+
+def _faults(settings: Settings) -> Iterator[str]:
+    """Yield what the type of a setting cannot say, worst first."""
+    yield from _address_faults(settings)
+    yield from _secret_faults(settings)
+    if settings.storyteller == "gemini" and not settings.gemini_api_key.get_secret_value():
+        yield "GEMINI_API_KEY is missing, and STORYTELLER=gemini needs it: set it, or take `auto`."
+    if settings.refresh_token_days > settings.session_days:
+        yield (
+            f"REFRESH_TOKEN_DAYS is {settings.refresh_token_days}, but a session ends after "
+            f"SESSION_DAYS, {settings.session_days}: lower the one or raise the other."
+        )
+
+
+def _address_faults(settings: Settings) -> Iterator[str]:
+    everything = "" if settings.is_production else ", or start everything with `make run`"
+    servers = (
+        ("DATABASE_URL", settings.database_url, ("postgresql", "postgres"), 5432),
+        ("REDIS_URL", settings.redis_url, ("redis", "rediss"), 6379),
+    )
+    for name, url, schemes, port in servers:
+        form = f"{schemes[0]}://user:password@host:{port}/name"
+        if not url:
+            yield f"{name} is missing: set it to an address like {form}{everything}."
+        elif not _is_url(url, schemes):
+            yield f"{name} is not an address that works: write it like {form}."
+    if not settings.smtp_host:
+        yield f"SMTP_HOST is missing: set it to the name of your mail server{everything}."
+    if not _is_url(settings.public_url, ("https", "http")):
+        yield (
+            f"PUBLIC_URL is {settings.public_url!r}, which is no web address: "
+            "write it like https://stories.example."
+        )
+    elif settings.is_production and urlsplit(settings.public_url).scheme != "https":
+        yield (
+            f"PUBLIC_URL is {settings.public_url!r}, and production is reached by https only: "
+            "set the https address that people use, or ENVIRONMENT=development."
+        )
+
+
+def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _secret_faults(settings: Settings) -> Iterator[str]:
+    advice = (
+        "draw one with `python3 -c 'import secrets; print(secrets.token_urlsafe(32))'` and keep it"
+    )
+    secrets = {
+        "TOKEN_SIGNING_KEY": settings.token_signing_key.get_secret_value(),
+        "CODE_PEPPER": settings.code_pepper.get_secret_value(),
+    }
+    for name, value in secrets.items():
+        if not value:
+            yield f"{name} is missing, and production draws no secrets: {advice}."
+        elif (weakness := _weakness(value)) is not None:
+            yield f"{name} {weakness}: {advice}."
+    if all(secrets.values()) and len(set(secrets.values())) < len(secrets):
+        yield f"CODE_PEPPER is the same as TOKEN_SIGNING_KEY, and each needs its own: {advice}."
+
+
+def _weakness(value: str) -> str | None:
+    """Say what is wrong with a key, or None."""
+    try:
+        key = b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
+    except (NotBase64, ValueError):
+        return "is not base64url"
+    if len(key) != KEY_BYTES:
+        return f"holds {len(key)} bytes, not {KEY_BYTES}"
+    if len(set(key)) < FEWEST_DISTINCT_BYTES:
+        return "is not random"
+    return None

@@ -12,6 +12,15 @@ DisplayName = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(
 Interest = Annotated[str, Field(min_length=1, max_length=20), AfterValidator(one_line)]
 
 
+def _distinct(interests: list[str]) -> list[str]:
+    if len({interest.casefold() for interest in interests}) < len(interests):
+        raise ValueError("must not name an interest twice")
+    return interests
+
+
+Interests = Annotated[list[Interest], Field(max_length=5), AfterValidator(_distinct)]
+
+
 class AccountStatus(StrEnum):
     """Whether the address is proven."""
 
@@ -20,7 +29,7 @@ class AccountStatus(StrEnum):
 
 
 class Account(Entity):
-    """A person who signed up.
+    """A person who signed up. `email` is in the one form that addresses are compared in.
 
     Several pending accounts may claim one address, each with its own password; the first whose
     code is proven becomes active, and the others are removed. So nobody can plant a password on
@@ -30,7 +39,7 @@ class Account(Entity):
     email: str = Field(max_length=254)
     password_hash: str = Field(repr=False)
     display_name: DisplayName
-    interests: list[Interest] = Field(default_factory=list, max_length=5)
+    interests: Interests = Field(default_factory=list)
     status: AccountStatus = AccountStatus.PENDING
     created_at: AwareDatetime
     verified_at: AwareDatetime | None = None

@@ -1,9 +1,11 @@
 """What a reader asks for: the normalised request that a storyteller works from."""
 
+import re
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from domain.entity import Value
 from domain.text import WORDS_A_MINUTE, clean, one_line
@@ -13,6 +15,34 @@ Prose = Annotated[str, AfterValidator(clean)]
 
 DEFAULT_MINUTES = 4
 WORDS_A_CHAPTER = 250
+
+_LANGUAGE_TAG = re.compile(
+    r"""
+    (?P<language> [a-z]{2,3} (-[a-z]{3}){0,3} | [a-z]{4,8} )
+    (?P<script> -[a-z]{4} )?
+    (?P<region> -([a-z]{2}|[0-9]{3}) )?
+    (?P<rest>
+        (-([a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*    # variants
+        (-[a-wyz0-9](-[a-z0-9]{2,8})+)*         # extensions
+        (-x(-[a-z0-9]{1,8})+)?                  # private use
+    )
+    """,
+    re.VERBOSE | re.IGNORECASE | re.ASCII,
+)
+"""A well-formed tag of RFC 5646, section 2.1, without the grandfathered ones."""
+
+
+def language_tag(text: str) -> str:
+    """Return a BCP 47 tag in its usual case, like `pt-BR`. Raises ValueError."""
+    parts = _LANGUAGE_TAG.fullmatch(text)
+    if parts is None:
+        raise ValueError("must be a language tag of BCP 47, like en or pt-BR")
+    script, region = parts["script"] or "", parts["region"] or ""
+    script = script[:2].upper() + script[2:].lower()
+    return parts["language"].lower() + script + region.upper() + parts["rest"].lower()
+
+
+LanguageTag = Annotated[str, Field(max_length=35), AfterValidator(language_tag)]
 
 
 class AgeBand(StrEnum):
@@ -61,8 +91,26 @@ class Character(Value):
     )
 
 
-class StoryBrief(Value):
-    """One request, checked and complete. What is None is the storyteller's to choose."""
+class StoryLength(Value):
+    """How long a story is to be: in words, or in minutes of reading it aloud."""
+
+    words: int | None = Field(default=None, ge=100, le=5000)
+    minutes: int | None = Field(default=None, ge=1, le=30)
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.words is None) == (self.minutes is None):
+            raise ValueError("must be given in words or in minutes, not in both")
+        return self
+
+    @property
+    def in_words(self) -> int:
+        """The length in words."""
+        return self.words or (self.minutes or DEFAULT_MINUTES) * WORDS_A_MINUTE
+
+
+class StoryWishes(Value):
+    """What a story is to be like. What is None is the storyteller's to choose."""
 
     idea: Annotated[Prose, Field(max_length=500)] | None = None
     audience: AgeBand = AgeBand.EARLY_READER
@@ -77,7 +125,29 @@ class StoryBrief(Value):
     avoid: tuple[Annotated[Line, Field(min_length=1, max_length=40)], ...] = Field(
         default=(), max_length=10
     )
-    language: str = Field(default="en", max_length=35, description="BCP 47")
+    language: LanguageTag = "en"
+
+
+class StoryRequest(StoryWishes):
+    """What was asked for: everything may be left out."""
+
+    length: StoryLength = StoryLength(minutes=DEFAULT_MINUTES)
+    chapters: int | None = Field(default=None, ge=1, le=12)
+
+    def brief(self, interests: Sequence[str]) -> "StoryBrief":
+        """Complete the request: without themes of its own, it is about its reader's interests."""
+        words = self.length.in_words
+        return StoryBrief(
+            **self.model_dump(exclude={"length", "chapters", "themes"}),
+            themes=self.themes or tuple(interests),
+            words=words,
+            chapters=self.chapters or chapters_for(words),
+        )
+
+
+class StoryBrief(StoryWishes):
+    """One request, checked and complete: what a storyteller works from."""
+
     words: int = Field(default=DEFAULT_MINUTES * WORDS_A_MINUTE, ge=100, le=5000)
     chapters: int = Field(default=3, ge=1, le=12)
 

@@ -4,6 +4,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from pydantic import Field
+
 from domain.entity import Value
 
 
@@ -28,6 +30,7 @@ class Challenge(Value):
     """One request to prove an address; the code that answers it is mailed and kept only as a MAC.
 
     `account_id` is None for a decoy: an address that must not be told apart from an unknown one.
+    `code_length` is for the client to show; a code is drawn to the policy of the moment.
     """
 
     id: UUID
@@ -36,3 +39,4 @@ class Challenge(Value):
     account_id: UUID | None
     resend_at: datetime
     expires_at: datetime
+    code_length: int = Field(default=6, ge=4, le=8)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from domain.entity import Value
 from domain.refusals import CursorInvalid
-from domain.stories import StoryStatus
+from domain.stories import Chapter, Story, StoryStatus
 
 MAX_DIGITS = 19
 ASTRAL = 0x10000
@@ -109,18 +109,20 @@ class StoryReady(Value):
 
 
 class StoryFailed(Value):
-    """The story cannot be written."""
+    """The story cannot be written; so many whole `chapters` of it stay, and no more of its text."""
 
     kind: Literal["story_failed"] = "story_failed"
     code: str
     message: str
     blocked: bool
+    chapters: int
 
 
 class StoryCanceled(Value):
-    """Its owner cancelled the story."""
+    """Its owner cancelled it; so many whole `chapters` of it stay, and no more of its text."""
 
     kind: Literal["story_canceled"] = "story_canceled"
+    chapters: int
 
 
 StoryEvent = Annotated[
@@ -140,13 +142,61 @@ ENDS = (StoryReady, StoryFailed, StoryCanceled)
 """After one of these a story has no more events."""
 
 
-class Recorded(Value):
-    """An event as the log keeps it; `cursor` is its place in the log it was read from."""
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event as a log keeps it.
+
+    `cursor` is its place in the log that it was read from, `origin` its place in its story's own.
+    """
 
     cursor: Cursor
+    origin: Cursor
     story_id: UUID
     occurred_at: datetime
     event: StoryEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A story as it stands at `cursor`: in the place of all events up to there.
+
+    `told` are its whole chapters. `text` is the one that is being told, as far as it was released;
+    `chapter` is its number, 0 where none is begun. `place` is the place in line while it waits.
+    """
+
+    cursor: Cursor
+    taken_at: datetime
+    story: Story
+    told: tuple[Chapter, ...]
+    chapter: int = 0
+    title: str = ""
+    text: str = ""
+    place: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LibrarySnapshot:
+    """All unfinished stories of an account as they stand at `cursor` of the account's log."""
+
+    cursor: Cursor
+    taken_at: datetime
+    stories: tuple[Snapshot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Events after `cursor` are lost to this follower: a snapshot comes next, and replaces all.
+
+    `story_id` is None where it is the log of a whole account.
+    """
+
+    cursor: Cursor
+    found_at: datetime
+    story_id: UUID | None = None
+
+
+Told = Recorded | Snapshot | LibrarySnapshot | Gap
+"""What a follower is told."""
 
 
 def utf16_length(text: str) -> int:

@@ -146,6 +146,13 @@ class QuotaExceeded(Refusal):
         self.period = period
 
 
+class UpstreamUnavailable(Refusal):
+    """Something this needs does not answer at the moment: try again shortly."""
+
+    code = "UPSTREAM_UNAVAILABLE"
+    retryable = True
+
+
 class NotFound(Refusal):
     """Nothing with this id is yours: check the id."""
 

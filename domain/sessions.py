@@ -2,11 +2,13 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from domain.entity import Entity, Value
+from domain.text import scrub
 
 
 class SessionEnd(StrEnum):
@@ -23,6 +25,13 @@ class SessionPolicy(Value):
     idle: timedelta = timedelta(days=30)
     absolute: timedelta = timedelta(days=90)
     reuse_grace: timedelta = timedelta(seconds=10)
+
+
+class Device(Value):
+    """What a log-in tells of the device it came from. Both are hints: callers may say anything."""
+
+    client_address: Annotated[str, AfterValidator(lambda text: text[:64])]
+    user_agent: Annotated[str, AfterValidator(lambda text: scrub(text)[:256])]
 
 
 class Session(Entity):

@@ -1,5 +1,6 @@
 """Stories, their chapters and the way they take from request to end."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -28,6 +29,10 @@ class StoryStatus(StrEnum):
     def is_end(self) -> bool:
         """Whether nothing more will happen to the story."""
         return self in {self.READY, self.FAILED, self.CANCELED, self.BLOCKED}
+
+
+ENGLISH_ONLY = frozenset({"offline"})
+"""Storytellers that write English, whatever language was asked for."""
 
 
 class PlannedChapter(Value):
@@ -107,6 +112,13 @@ class Story(Entity):
     failed_at: AwareDatetime | None = None
     canceled_at: AwareDatetime | None = None
 
+    @property
+    def language(self) -> str | None:
+        """The language it is written in; None before a storyteller has taken it up."""
+        if self.storyteller is None:
+            return None
+        return "en" if self.storyteller in ENGLISH_ONLY else self.brief.language
+
     def begin(self, now: datetime, storyteller: str, model: str | None) -> None:
         """A worker begins, or begins again, to write it."""
         self.attempt += 1
@@ -146,6 +158,11 @@ def text_hash(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def story_hash(chapters: list[Chapter]) -> str:
-    """Hash of the whole story: its chapters' texts in order, joined by one blank line."""
-    return text_hash("\n\n".join(chapter.text for chapter in chapters))
+def joined(chapters: Sequence[Chapter]) -> str:
+    """Return the whole text: the chapters' texts in order, parted by one blank line."""
+    return "\n\n".join(chapter.text for chapter in chapters)
+
+
+def story_hash(chapters: Sequence[Chapter]) -> str:
+    """Hash of the whole story's text."""
+    return text_hash(joined(chapters))

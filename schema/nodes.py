@@ -7,6 +7,10 @@ import strawberry
 
 from domain.refusals import NotFound, Path
 
+ACCOUNT = "Account"
+STORY = "Story"
+"""The names of the types that can be fetched again."""
+
 
 @strawberry.interface(name="Node", description="Something that can be fetched again by its id.")
 class NodeType:

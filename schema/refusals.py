@@ -158,6 +158,15 @@ class QuotaExceededType(RefusalType):
     period: str = strawberry.field(description="In which time, in words: `a day`, `at once`.")
 
 
+@strawberry.type(
+    name="UpstreamUnavailable", description="A part of the service does not answer at the moment."
+)
+class UpstreamUnavailableType(RefusalType):
+    """UPSTREAM_UNAVAILABLE."""
+
+    of = refusals.UpstreamUnavailable
+
+
 @strawberry.type(name="NotFound", description="Nothing with this id is the viewer's.")
 class NotFoundType(RefusalType):
     """NOT_FOUND."""

@@ -1,6 +1,7 @@
 """What the use cases need of the world, in their own words."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,6 +42,10 @@ class Accounts(Protocol):
 
     async def add(self, account: Account) -> Account: ...
     async def get(self, account_id: UUID) -> Account | None: ...
+    async def lock(self, account_id: UUID) -> Account | None:
+        """Read an account and hold off every other transaction that locks it."""
+        ...
+
     async def active_with_email(self, email: str) -> Account | None: ...
     async def latest_pending_with_email(self, email: str) -> Account | None: ...
     async def lock_email(self, email: str) -> None:
@@ -74,7 +79,10 @@ class Stories(Protocol):
         ...
 
     async def with_idempotency_key(self, account_id: UUID, key: str) -> Story | None: ...
-    async def count_requested_since(self, account_id: UUID, since: datetime) -> int: ...
+    async def requests_since(self, account_id: UUID, since: datetime) -> list[datetime]:
+        """Return when stories were asked for, oldest first; those that failed do not count."""
+        ...
+
     async def count_unfinished(self, account_id: UUID) -> int: ...
     async def add_chapter(self, chapter: Chapter) -> Chapter: ...
     async def chapters(self, story_id: UUID) -> list[Chapter]: ...
@@ -95,7 +103,11 @@ class Jobs(Protocol):
         ...
 
     async def cancel(self, dedupe_key: str) -> None:
-        """Cancel the task's job; its lease, where it has one, is worth nothing from then on."""
+        """Cancel the task's job; its lease, where it has one, is worth nothing from then on.
+
+        Do it before you lock any other row: workers hold their job before they lock a story, and
+        two who wait for each other crosswise wait in vain.
+        """
         ...
 
 
@@ -152,7 +164,7 @@ class Taken(Exception):  # noqa: N818 - an answer: another transaction was faste
 
 @dataclass(frozen=True, slots=True)
 class StoriesPage:
-    """Which of an account's stories are wanted: newest first, at most `limit`.
+    """Which of an account's stories are wanted: newest first or oldest first, at most `limit`.
 
     `after` is the (requested_at, id) of the last story of the page before. Who wants to know
     whether there are more asks for one more than is shown.
@@ -162,6 +174,7 @@ class StoriesPage:
     limit: int
     after: tuple[datetime, UUID] | None = None
     statuses: Sequence[StoryStatus] = ()
+    oldest_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +197,10 @@ class Reads(Protocol):
     async def story(self, account_id: UUID, story_id: UUID) -> Story | None: ...
     async def stories(self, story_ids: Sequence[UUID]) -> dict[UUID, Story]: ...
     async def stories_of(self, page: StoriesPage) -> list[Story]: ...
+    async def count_stories_of(self, page: StoriesPage) -> int:
+        """Count the stories that all pages of this kind have together."""
+        ...
+
     async def chapters(self, story_ids: Sequence[UUID]) -> dict[UUID, list[Chapter]]:
         """Return the stored chapters of each story, by number; a story without any has []."""
         ...
@@ -214,18 +231,31 @@ class Passwords(Protocol):
 
 
 class Codes(Protocol):
-    """One-time codes. Only their MACs are kept, and only for as long as they live."""
+    """One-time codes. Only their MACs are kept, and only for as long as they live.
+
+    All raise UpstreamUnavailable where their store does not answer.
+    """
 
     async def open(self, purpose: CodePurpose, email: str, account_id: UUID | None) -> Challenge:
         """Open a challenge. Raises RateLimited when the address had too many codes lately."""
         ...
 
     async def reopen(self, challenge_id: UUID) -> Challenge:
-        """Ask for another code to an open challenge. Raises CodeExpired or RateLimited."""
+        """Ask for another code to an open challenge; the one before is void.
+
+        Raises CodeExpired, RateLimited or CodeAttemptsExceeded.
+        """
+        ...
+
+    async def current(self, purpose: CodePurpose, account_id: UUID) -> Challenge | None:
+        """Return the account's open challenge."""
         ...
 
     async def issue(self, challenge: Challenge) -> str:
-        """Draw the code that answers the challenge, in the place of any drawn before."""
+        """Draw the code that answers the challenge, in the place of any drawn before.
+
+        A challenge that was forgotten is kept again. Raises CodeExpired when its time is over.
+        """
         ...
 
     async def redeem(self, challenge_id: UUID, purpose: CodePurpose, code: str) -> Challenge:
@@ -258,9 +288,47 @@ class RefreshTokens(Protocol):
 
 
 class SessionEnds(Protocol):
-    """Tells every process at once that a session has ended, so that its sockets close."""
+    """Tells every process at once that a session has ended: its sockets close, its tokens fail."""
 
-    async def announce(self, session_id: UUID) -> None: ...
+    async def announce(self, session_id: UUID) -> None:
+        """Make it known; again does no harm. Raises UpstreamUnavailable."""
+        ...
+
+    async def has_ended(self, session_id: UUID) -> bool | None:
+        """Whether it has ended; None where this cannot be told: ask the database then."""
+        ...
+
+    def ended(self, session_id: UUID) -> AbstractAsyncContextManager[asyncio.Event]:
+        """Watch a session: the event is set within moments of its end, or at once after it."""
+        ...
+
+
+# --- limits ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left to a caller: `remaining` of `limit` at once, all of it in `reset_seconds`.
+
+    `retry_after` is None where the request was granted, else the seconds until the next may be.
+    """
+
+    limit: int
+    remaining: int
+    reset_seconds: int
+    retry_after: int | None = None
+
+
+class RateLimiter(Protocol):
+    """Token buckets that all processes share."""
+
+    async def take(self, key: str, *, burst: int, per_minute: int) -> Allowance:
+        """Take one token of the key's bucket. Raises LimitsUnknown when nobody can tell."""
+        ...
+
+
+class LimitsUnknown(Exception):  # noqa: N818 - an answer
+    """The buckets cannot be reached: what security hangs on must be refused."""
 
 
 # --- storytelling ---------------------------------------------------------------------------------
@@ -285,7 +353,7 @@ class Storyteller(Protocol):
     @property
     def model(self) -> str | None: ...
     async def plan(self, brief: StoryBrief, seed: int) -> tuple[StoryPlan, TokenUsage]: ...
-    def tell(self, assignment: Assignment) -> AsyncIterator[str | TokenUsage]:
+    def tell(self, assignment: Assignment) -> AsyncGenerator[str | TokenUsage, None]:
         """Write a chapter: its text as it comes, then what it used, once, at the end.
 
         Closing the iterator early, or cancelling the task that reads, ends the paid request.
@@ -323,12 +391,17 @@ class StorytellerFault(Exception):  # noqa: N818 - reads as what it is
 
 @dataclass(frozen=True, slots=True)
 class LiveText:
-    """The unfinished end of a story, as far as it was told, and the place in the log it shows."""
+    """What the log knows of a story right after the event at `cursor`.
+
+    `chapters` are complete, and in the database. `text` is the chapter that is being told, as far
+    as it was told; `chapter` is its number, 0 between two chapters.
+    """
 
     cursor: Cursor
-    chapter: int
-    title: str
-    text: str
+    chapters: int = 0
+    chapter: int = 0
+    title: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,29 +416,50 @@ class CursorLost(Exception):  # noqa: N818 - an answer
     """The log cannot go on from this cursor without a gap."""
 
 
+class FollowerTooSlow(Exception):  # noqa: N818 - an answer
+    """The follower takes its events too slowly: it must come again with its last cursor."""
+
+
+class EventWriter(Protocol):
+    """The pen of one attempt. It alone numbers the attempt's events, from 1 and without a gap."""
+
+    async def append(self, event: StoryEvent) -> Cursor | None:
+        """Record the next event, in the story's log and in its account's in one step.
+
+        None when the log took it not: it is down (the event keeps its number, so that followers
+        see the gap), has ended, or has gone over to another attempt. Never raises for that.
+        """
+        ...
+
+
 class EventLog(Protocol):
     """Live events: appended first, then announced. A copy for speed; its loss is survivable."""
 
-    async def append(self, topic: Topic, epoch: int, event: StoryEvent) -> Cursor | None:
-        """Record an event of one story; None when the log took it not (it has ended, or moved on).
+    def writer(self, story: Topic, epoch: int, chapters: int = 0) -> EventWriter:
+        """Begin an epoch of a story of which so many `chapters` are stored."""
+        ...
 
-        The account's log gets it in the same step.
+    async def append(self, story: Topic, epoch: int, event: StoryEvent) -> Cursor | None:
+        """Record an event in an epoch that somebody else writes: a new place, an end.
+
+        None and no exception when the log took it not, as with a writer.
         """
         ...
 
     async def live(self, story: Topic) -> LiveText | None:
-        """Return the chapter that is being told, or None where the log knows of none."""
+        """Return the unfinished text and its place, or None where the log knows nothing."""
         ...
 
-    async def position(self, topic: Topic) -> Cursor | None:
-        """Return the cursor of the newest event, or None for an empty log."""
+    async def position(self, account: Topic) -> Cursor:
+        """Return the place of the newest event of an account's log, which may be its beginning."""
         ...
 
-    def follow(self, topic: Topic, after: Cursor | None) -> AsyncIterator[Recorded]:
+    def follow(self, topic: Topic, after: Cursor) -> AsyncGenerator[Recorded | None, None]:
         """Yield each event after the cursor, without gap or repetition, for ever.
 
-        Listens first, then reads, then follows. None starts with what is recorded from now on.
-        Raises CursorLost where the log cannot continue gaplessly; the caller tells its client.
+        Listens first, then reads, then follows. None is a silence: the caller may look whether the
+        truth has moved on without the log. Raises CursorLost where the log cannot go on gaplessly,
+        FollowerTooSlow where too much has piled up.
         """
         ...
 
@@ -449,13 +543,33 @@ class JobDesk(Protocol):
         """Record that it is done. Raises LeaseLost."""
         ...
 
-    async def retry(self, lease: Lease, at: datetime, error: str) -> None: ...
+    async def retry(self, lease: Lease, at: datetime, error: str) -> None:
+        """Have it tried again at `at`. Raises LeaseLost."""
+        ...
+
     async def bury(self, lease: Lease, error: str) -> None:
         """Make it a dead letter, not tried again by itself. Raises LeaseLost."""
         ...
 
-    async def release(self, lease: Lease) -> None:
-        """Hand it back untried, as a worker does that must stop."""
+    async def release(self, lease: Lease, *, until: datetime | None = None) -> None:
+        """Hand it back untried, for now or for later, as a worker does that must stop.
+
+        Raises LeaseLost.
+        """
+        ...
+
+    async def due(self, limit: int) -> list[Job]:
+        """Return jobs that wait for a worker and were not woken lately, noting that they are now.
+
+        Relays that ask at once get different jobs.
+        """
+        ...
+
+    def promised(self) -> AsyncGenerator[None, None]:
+        """Yield at once, and again whenever a commit may have made a job due.
+
+        Raises ConnectionError where it cannot listen any more.
+        """
         ...
 
 

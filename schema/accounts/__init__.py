@@ -1,1 +1,1 @@
-"""Accounts in the schema."""
+"""Accounts, as the schema shows them."""

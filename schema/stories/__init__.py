@@ -1,1 +1,1 @@
-"""Stories in the schema."""
+"""Stories and their live events, as the schema shows them."""

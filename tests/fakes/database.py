@@ -6,7 +6,7 @@ lost.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, fields
@@ -19,7 +19,7 @@ from domain.deliveries import Delivery
 from domain.entity import Entity
 from domain.jobs import Job, JobState, Lease, Task
 from domain.sessions import RefreshToken, Session
-from domain.stories import Chapter, Story
+from domain.stories import Chapter, Story, StoryStatus
 from tests.fakes.clock import FakeClock
 from usecases.ports import Clock, JobQueue, LeaseLost, Taken
 from usecases.tracing import request_id
@@ -162,6 +162,9 @@ class FakeAccounts:
     async def get(self, account_id: UUID) -> Account | None:
         return self._tables.accounts.get(account_id)
 
+    async def lock(self, account_id: UUID) -> Account | None:
+        return self._tables.accounts.get(account_id)
+
     async def active_with_email(self, email: str) -> Account | None:
         return _first(a for a in self._with_email(email) if a.status is AccountStatus.ACTIVE)
 
@@ -233,8 +236,12 @@ class FakeStories:
     async def with_idempotency_key(self, account_id: UUID, key: str) -> Story | None:
         return _first(s for s in self._of(account_id) if s.idempotency_key == key)
 
-    async def count_requested_since(self, account_id: UUID, since: datetime) -> int:
-        return sum(s.requested_at >= since for s in self._of(account_id))
+    async def requests_since(self, account_id: UUID, since: datetime) -> list[datetime]:
+        return sorted(
+            story.requested_at
+            for story in self._of(account_id)
+            if story.requested_at >= since and story.status is not StoryStatus.FAILED
+        )
 
     async def count_unfinished(self, account_id: UUID) -> int:
         return sum(not s.status.is_end for s in self._of(account_id))
@@ -284,8 +291,7 @@ class FakeJobs:
 
     async def cancel(self, dedupe_key: str) -> None:
         for job in self._live(dedupe_key):
-            if job.state is JobState.RUNNING:
-                self.called_off.append(job.id)
+            self.called_off.append(job.id)
             job.state, job.finished_at = JobState.CANCELED, self._clock.now()
             job.lease_token = job.lease_until = None
 
@@ -310,8 +316,13 @@ class FakeDeliveries:
 class FakeJobDesk:
     """Implements `JobDesk` on a FakeDatabase; time passes on its clock."""
 
-    def __init__(self, database: FakeDatabase, lease: timedelta = timedelta(seconds=30)) -> None:
-        self._database, self._lease = database, lease
+    def __init__(
+        self,
+        database: FakeDatabase,
+        lease: timedelta = timedelta(seconds=30),
+        wake_again: timedelta = timedelta(seconds=5),
+    ) -> None:
+        self._database, self._lease, self._wake_again = database, lease, wake_again
 
     async def claim(self, job_id: UUID) -> tuple[Job, Lease] | None:
         async with self._database.alone() as tables:
@@ -345,10 +356,34 @@ class FakeJobDesk:
             self._end(job, JobState.DEAD)
             job.last_error = error
 
-    async def release(self, lease: Lease) -> None:
+    async def release(self, lease: Lease, *, until: datetime | None = None) -> None:
         async with self._job(lease) as job:
-            self._requeue(job, self._database.clock.now())
+            self._requeue(job, until or self._database.clock.now())
             job.attempt -= 1
+
+    async def due(self, limit: int) -> list[Job]:
+        async with self._database.alone() as tables:
+            now = self._database.clock.now()
+            due = sorted(
+                (
+                    job
+                    for job in tables.jobs.values()
+                    if _is_free(job, now)
+                    and (
+                        job.woken_at is None
+                        or (job.lease_until is not None and job.woken_at < job.lease_until)
+                        or job.woken_at < now - self._wake_again
+                    )
+                ),
+                key=lambda job: (job.run_at, job.id),
+            )[:limit]
+            for job in due:
+                job.woken_at = now
+            return deepcopy(due)
+
+    async def promised(self) -> AsyncGenerator[None, None]:
+        """Yield once: nothing announces commits here."""
+        yield
 
     @asynccontextmanager
     async def _job(self, lease: Lease) -> AsyncIterator[Job]:

@@ -1,6 +1,7 @@
 """Queries on the database in memory."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from domain.accounts import Account
@@ -41,10 +42,23 @@ class FakeReads:
             for story in self._database.tables.stories.values()
             if story.account_id == page.account_id
             and (not page.statuses or story.status in page.statuses)
-            and (page.after is None or (story.requested_at, story.id) < page.after)
         ]
-        found.sort(key=lambda story: (story.requested_at, story.id), reverse=True)
+        found.sort(key=_place, reverse=not page.oldest_first)
+        if page.after is not None:
+            last = page.after
+            found = [
+                story
+                for story in found
+                if (_place(story) > last if page.oldest_first else _place(story) < last)
+            ]
         return found[: page.limit]
+
+    async def count_stories_of(self, page: StoriesPage) -> int:
+        return sum(
+            story.account_id == page.account_id
+            and (not page.statuses or story.status in page.statuses)
+            for story in self._database.tables.stories.values()
+        )
 
     async def chapters(self, story_ids: Sequence[UUID]) -> dict[UUID, list[Chapter]]:
         told: dict[UUID, list[Chapter]] = {story_id: [] for story_id in story_ids}
@@ -73,3 +87,7 @@ class FakeReads:
             if story is not None and story.status is StoryStatus.QUEUED:
                 places.append(PlaceInLine(story.id, story.account_id, place))
         return places
+
+
+def _place(story: Story) -> tuple[datetime, UUID]:
+    return story.requested_at, story.id

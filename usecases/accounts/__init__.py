@@ -1,1 +1,1 @@
-"""Signing up, logging in and staying signed in."""
+"""What people do to have an account and to be known by it."""

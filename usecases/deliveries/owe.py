@@ -39,15 +39,22 @@ class OweMail:
         )
 
     async def sign_up_code(self, work: Work, challenge: Challenge, account: Account) -> None:
-        """Owe the code that answers the challenge; each reopening of it is an event of its own."""
+        """Owe the code that answers the challenge; each reopening of it is an event of its own.
+
+        A code that is still owed for it is not sent any more: of two mails in a mailbox nobody
+        could tell which one holds the code that is right.
+        """
+        dedupe_key = f"challenge:{challenge.id}:code"
+        await work.jobs.cancel(dedupe_key)
         await self._owe(
             work,
             DeliveryKind.SIGN_UP_CODE,
             account,
-            event_key=f"challenge:{challenge.id}:code:{challenge.resend_at.isoformat()}",
+            event_key=f"{dedupe_key}:{challenge.resend_at.isoformat()}",
             recipient=challenge.email,
             subject_id=challenge.id,
             expires_at=challenge.expires_at,
+            dedupe_key=dedupe_key,
         )
 
     async def address_in_use(self, work: Work, account: Account) -> None:
@@ -79,6 +86,7 @@ class OweMail:
         recipient: str | None = None,
         subject_id: UUID | None = None,
         expires_at: datetime | None = None,
+        dedupe_key: str | None = None,
     ) -> None:
         now = self.clock.now()
         delivery_id = uuid7()
@@ -97,6 +105,6 @@ class OweMail:
         )
         await work.jobs.add(
             SendDelivery(delivery_id=delivery_id),
-            dedupe_key=f"delivery:{delivery_id}",
+            dedupe_key=dedupe_key or f"delivery:{delivery_id}",
             account_id=account.id,
         )

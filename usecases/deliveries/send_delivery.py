@@ -13,6 +13,7 @@ from domain.accounts import Account
 from domain.codes import Challenge, CodePurpose
 from domain.deliveries import Delivery, DeliveryKind, DeliveryStatus
 from domain.jobs import Lease
+from domain.refusals import CodeExpired, UpstreamUnavailable
 from domain.stories import Chapter, Story
 from usecases.ports import Clock, Codes, Database, Letters, Mail, Mailer, MailFault, Retry, Work
 
@@ -112,7 +113,7 @@ class SendDelivery:
     async def _compose(self, draft: Draft) -> Mail:
         match draft:
             case CodeDraft(delivery, challenge):
-                code = await self.codes.issue(challenge)
+                code = await self._draw(challenge)
                 return self.letters.sign_up_code(
                     delivery, code, _minutes(challenge.expires_at - self.clock.now())
                 )
@@ -122,6 +123,13 @@ class SendDelivery:
                 return self.letters.address_in_use(delivery)
             case NoticeDraft(delivery):
                 return self.letters.session_revoked(delivery)
+
+    async def _draw(self, challenge: Challenge) -> str:
+        try:
+            return await self.codes.issue(challenge)
+        except (UpstreamUnavailable, CodeExpired) as refusal:
+            # An expired one is noted as such by the next attempt.
+            raise Retry(f"no code drawn: {refusal.code}", after=CODE_PAUSES[0]) from refusal
 
     async def _sent(self, delivery_id: UUID, lease: Lease) -> None:
         async with self.database.begin(lease) as work:

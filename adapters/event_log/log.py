@@ -1,0 +1,212 @@
+"""The event log on Redis."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from adapters.event_log.entries import Keys, decode_stored, encode, stream_of
+from adapters.event_log.hub import Hub, Notice
+from adapters.event_log.writer import RedisEventWriter, Stroke, told
+from domain.events import ENDS, Cursor, Recorded, StoryCanceled, StoryEvent, StoryFailed
+from usecases.ports import Clock, CursorLost, EventWriter, LiveText, Topic
+
+PAGE = 500
+"""Events that are read at once."""
+
+PATIENCE = 2.0
+"""Seconds that a story waits for its log, at most, before it goes on without."""
+
+READ_AGAIN = 0.25
+"""Seconds before a failed read is tried again."""
+
+_HERE = Path(__file__).parent
+_ACCOUNT = (_HERE / "account.lua").read_text()
+_APPEND = _ACCOUNT + (_HERE / "append.lua").read_text()
+_POSITION = _ACCOUNT + (_HERE / "position.lua").read_text()
+_LIVE = (_HERE / "live.lua").read_text()
+
+
+class RedisEventLog:
+    """Implements `EventLog`: one for each process, on a client that answers bytes."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        clock: Clock,
+        *,
+        story_events: int = 4_000,
+        account_events: int = 4_000,
+        keep: timedelta = timedelta(hours=24),
+        silence: timedelta = timedelta(seconds=20),
+    ) -> None:
+        """Set the bounds of a log.
+
+        Of each log about so many events are kept, for `keep` after the newest. After a `silence`
+        a follower is told of it.
+        """
+        self._redis, self._clock = redis, clock
+        self._caps = (story_events, account_events)
+        self._keep = int(keep.total_seconds())
+        self._silence = silence.total_seconds()
+        self._hub = Hub(redis)
+        self._append = redis.register_script(_APPEND)
+        self._position = redis.register_script(_POSITION)
+        self._live = redis.register_script(_LIVE)
+
+    async def aclose(self) -> None:
+        """Stop listening."""
+        await self._hub.aclose()
+
+    def writer(self, story: Topic, epoch: int, chapters: int = 0) -> EventWriter:
+        """Begin an epoch of a story of which so many chapters are stored."""
+        return RedisEventWriter(story, epoch, chapters, self._record)
+
+    async def append(self, story: Topic, epoch: int, event: StoryEvent) -> Cursor | None:
+        """Record an event in an epoch that somebody else writes."""
+        stored = event.chapters if isinstance(event, StoryFailed | StoryCanceled) else None
+        nothing = LiveText(Cursor(epoch, 0), stored or 0)
+        return await self._record(
+            story, Stroke(epoch, 0, event, stored, "keep", nothing, told(nothing, event))
+        )
+
+    async def live(self, story: Topic) -> LiveText | None:
+        """Return the unfinished text and its place."""
+        keys = Keys.of(story)
+        try:
+            flat = await self._live(keys=[keys.stream, keys.live])
+        except (RedisError, OSError) as fault:
+            _warn(story, fault)
+            return None
+        if not flat:
+            return None
+        known = {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
+        return LiveText(
+            cursor=Cursor.parse(known["cursor"]),
+            chapters=int(known["chapters"]),
+            chapter=int(known["chapter"]),
+            title=known["title"],
+            text=known["text"],
+        )
+
+    async def position(self, account: Topic) -> Cursor:
+        """Return the place of the account's newest event; its log is begun where there is none."""
+        keys = Keys.of(account)
+        try:
+            cursor = await self._position(keys=[keys.numbering, keys.account], args=[self._keep])
+        except (RedisError, OSError) as fault:
+            _warn(account, fault)
+            return Cursor(0, 0)  # no log ever has this place: its follower will be told of a gap
+        return Cursor.parse(cursor.decode())
+
+    async def follow(self, topic: Topic, after: Cursor) -> AsyncGenerator[Recorded | None, None]:
+        """Yield each event after the cursor."""
+        stream, last = stream_of(topic), after
+        with self._hub.inbox(stream) as inbox:
+            while True:
+                notice = await inbox.take(self._silence)
+                if notice is Notice.SILENCE:
+                    yield None
+                    continue
+                if isinstance(notice, Recorded):
+                    if notice.cursor <= last:
+                        continue
+                    if _goes_on(last, notice.cursor):
+                        last = notice.cursor
+                        yield notice
+                        continue
+                whole = False
+                while not whole:
+                    page, whole = await self._page(stream, last)
+                    for recorded in page:
+                        last = recorded.cursor
+                        yield recorded
+
+    async def _record(self, story: Topic, stroke: Stroke) -> Cursor | None:
+        """Run the script; what cannot be recorded costs a line in the log, never a story."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                answer = await self._run(story, stroke)
+                if answer == b"seed":
+                    answer = await self._run(story, stroke.whole())
+        except (RedisError, OSError) as fault:
+            _warn(story, fault)
+            return None
+        if answer == b"refused":
+            logger.bind(story_id=str(story.story_id), event=stroke.event.kind).info(
+                "The event log is closed to this attempt"
+            )
+            return None
+        return Cursor.parse(answer.decode())
+
+    async def _run(self, story: Topic, stroke: Stroke) -> bytes:
+        if story.story_id is None:
+            raise ValueError("an event is one story's")
+        keys, live = Keys.of(story), stroke.after
+        expected = stroke.before if stroke.mode == "append" else live
+        arguments: list[str | int] = [
+            stroke.epoch,
+            stroke.sequence,
+            encode(story.story_id, self._clock.now(), stroke.event),
+            int(isinstance(stroke.event, ENDS)),
+            "" if stroke.stored is None else stroke.stored,
+            stroke.mode,
+            len(expected.text.encode()),
+            expected.chapters,
+            expected.chapter,
+            live.title,
+            stroke.text,
+            *self._caps,
+            self._keep,
+        ]
+        answer: bytes = await self._append(
+            keys=[keys.stream, keys.live, keys.account, keys.numbering], args=arguments
+        )
+        return answer
+
+    async def _page(self, stream: str, last: Cursor) -> tuple[list[Recorded], bool]:
+        """Read what comes after `last`, and whether that was all. Raises CursorLost.
+
+        A whole log still has the entry `last`, or the one right after it.
+        """
+        entries = await self._range(stream, last)
+        try:
+            events = [decode_stored(entry_id, fields) for entry_id, fields in entries]
+        except ValueError as fault:
+            raise CursorLost from fault
+        anchored = bool(events) and events[0].cursor == last
+        if not events and last.sequence > 0:
+            raise CursorLost
+        page = events[1:] if anchored else events
+        previous = last
+        for recorded in page:
+            begins = recorded.cursor.epoch > previous.epoch and recorded.cursor.sequence == 1
+            if not (_goes_on(previous, recorded.cursor) or (anchored and begins)):
+                raise CursorLost
+            previous, anchored = recorded.cursor, True
+        return page, len(entries) < PAGE
+
+    async def _range(self, stream: str, first: Cursor) -> list[tuple[bytes, Any]]:
+        while True:
+            try:
+                return list(await self._redis.xrange(stream, min=str(first), count=PAGE))
+            except (RedisError, OSError) as fault:
+                logger.bind(fault=type(fault).__name__).warning("The event log cannot be read")
+                await asyncio.sleep(READ_AGAIN)
+
+
+def _goes_on(last: Cursor, cursor: Cursor) -> bool:
+    return cursor.epoch == last.epoch and cursor.sequence == last.sequence + 1
+
+
+def _warn(topic: Topic, fault: Exception) -> None:
+    logger.bind(
+        account_id=str(topic.account_id),
+        story_id=str(topic.story_id) if topic.story_id else None,
+        fault=type(fault).__name__,
+    ).warning("The event log is out of reach")

@@ -1,0 +1,1 @@
+"""Stories written by Gemini, through Google's SDK google-genai."""

@@ -1,0 +1,103 @@
+"""What is served where, and what every request passes on its way there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import strawberry
+from starlette.routing import Mount, Route, Router, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from api.admission import Admission
+from api.answers import not_found
+from api.drain import Drain
+from api.graphiql import BUNDLE, GraphiQLPage
+from api.graphql.execution import Engine
+from api.graphql.http import GraphQLOverHTTP
+from api.graphql.limits import Limits
+from api.graphql.websocket import GraphQLOverWebSocket, SocketRules
+from api.health import Check, Live, Ready
+from api.identity import Authenticate, NewContext
+from api.middleware.client_address import ClientAddress
+from api.middleware.cors import Cors
+from api.middleware.faults import Faults
+from api.middleware.rate_limit import RateLimit
+from api.middleware.security_headers import SecurityHeaders
+from api.middleware.visits import Visits
+from api.origins import Origins
+from bootstrap.settings import Settings
+from usecases.ports import Clock, RateLimiter, SessionEnds
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What the edge needs of the application behind it."""
+
+    settings: Settings
+    schema: strawberry.Schema
+    new_context: NewContext
+    authenticate: Authenticate
+    session_ends: SessionEnds
+    rate_limiter: RateLimiter
+    clock: Clock
+    checks: Mapping[str, Check]
+    rules: SocketRules = field(default_factory=SocketRules)
+    drain: Drain = field(default_factory=Drain)
+
+
+def assemble(edge: Edge) -> ASGIApp:
+    """Put the application together, middleware around routes."""
+    settings = edge.settings
+    admission = Admission(
+        edge.rate_limiter, settings.rate_limit_burst, settings.rate_limit_per_minute
+    )
+    origins = Origins(settings.allowed_origins, settings.public_url)
+    app: ASGIApp = _routes(edge, admission, origins)
+    app = RateLimit(app, admission)
+    app = Cors(app, origins)
+    app = ClientAddress(app, settings.trusted_proxies)
+    app = Faults(app)
+    app = SecurityHeaders(app, https=settings.public_url.startswith("https://"))
+    return Visits(app)
+
+
+def _routes(edge: Edge, admission: Admission, origins: Origins) -> Router:
+    settings = edge.settings
+    engine = Engine(
+        edge.schema,
+        Limits(
+            tokens=settings.max_query_tokens,
+            depth=settings.max_query_depth,
+            aliases=settings.max_query_aliases,
+        ),
+        introspection=settings.introspects,
+        suggestions=not settings.is_production,
+        seconds=settings.operation_seconds,
+    )
+    over_http = GraphQLOverHTTP(
+        engine=engine,
+        authenticate=edge.authenticate,
+        new_context=edge.new_context,
+        max_body_bytes=settings.max_body_bytes,
+        page=None if settings.is_production else GraphiQLPage(),
+    )
+    over_websocket = GraphQLOverWebSocket(
+        engine=engine,
+        authenticate=edge.authenticate,
+        new_context=edge.new_context,
+        session_ends=edge.session_ends,
+        clock=edge.clock,
+        admission=admission,
+        origins=origins,
+        drain=edge.drain,
+        rules=edge.rules,
+    )
+    routes = [
+        Route("/graphql", over_http),
+        WebSocketRoute("/graphql", over_websocket),
+        Route("/health/live", Live()),
+        Route("/health/ready", Ready(edge.checks, edge.drain)),
+    ]
+    if not settings.is_production:
+        routes.append(Mount("/graphiql", StaticFiles(directory=BUNDLE, check_dir=False)))
+    return Router(routes, redirect_slashes=False, default=not_found)

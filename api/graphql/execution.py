@@ -1,0 +1,172 @@
+"""Runs operations: graphql-core on the schema's resolvers, under a deadline."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, cast
+
+import strawberry
+from graphql import ExecutionResult, OperationDefinitionNode, OperationType
+from graphql.execution import Executor, create_source_event_stream
+from strawberry.execution import optimized_is_awaitable
+
+from api.codes import Code
+from api.graphql.documents import Document, Documents, name_of
+from api.graphql.errors import (
+    ErrorEntry,
+    Refused,
+    document_entry,
+    entry,
+    execution_entry,
+    internal_entry,
+    refusal_entry,
+)
+from api.graphql.limits import Limits
+from api.graphql.requests import GraphQLRequest
+from domain.refusals import Refusal
+
+MOST_VARIABLE_ERRORS = 10
+
+NewContext = Callable[[], object]
+"""Makes the context of one execution: loaders are never shared between two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation that is ready to run."""
+
+    document: Document
+    definition: OperationDefinitionNode
+    variables: dict[str, Any]
+
+    @property
+    def name(self) -> str | None:
+        """The name that its author gave it."""
+        return name_of(self.definition)
+
+    @property
+    def kind(self) -> OperationType:
+        """Query, mutation or subscription."""
+        return self.definition.operation
+
+    @property
+    def authenticates(self) -> bool:
+        """Whether it guesses at a secret, so that it must not run without limits."""
+        return self.name in self.document.guessing
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one execution gave. `began` is False where the variables already were wrong."""
+
+    data: dict[str, Any] | None
+    errors: list[ErrorEntry]
+    began: bool = True
+
+    def body(self, request_id: str) -> dict[str, Any]:
+        """Return the response, in the order of the specification: errors first."""
+        errors = {"errors": self.errors} if self.errors else {}
+        data = {"data": self.data} if self.began else {}
+        return {**errors, **data, "extensions": {"requestId": request_id}}
+
+
+class Engine:
+    """The schema, ready to serve. `seconds` is the deadline of an execution, events included."""
+
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        limits: Limits | None = None,
+        *,
+        introspection: bool = True,
+        suggestions: bool = True,
+        seconds: float = 10,
+    ) -> None:
+        self._schema = schema._schema  # noqa: SLF001 - Strawberry's own way in parses every time
+        self._executor_class = schema.execution_context_class
+        self._suggestions = suggestions
+        self._seconds = seconds
+        self.documents = Documents(
+            self._schema,
+            limits or Limits(),
+            introspection=introspection,
+            suggestions=suggestions,
+        )
+
+    def prepare(self, request: GraphQLRequest) -> Operation:
+        """Parse, measure and validate, and choose the operation. Raises Refused."""
+        document = self.documents.read(request.query)
+        definition = document.operation(request.operation_name)
+        return Operation(document, definition, request.variables)
+
+    async def run(self, operation: Operation, new_context: NewContext) -> Answer:
+        """Run a query or a mutation to its end, or to the deadline."""
+        executor = self._build(operation, new_context())
+        if isinstance(executor, Answer):
+            return executor
+        return await self._finish(executor)
+
+    async def stream(self, operation: Operation, new_context: NewContext) -> AsyncGenerator[Answer]:
+        """Run a subscription: one answer for each event, each with a context of its own.
+
+        Raises Refused where it cannot begin, or cannot go on.
+        """
+        executor = self._build(operation, new_context())
+        if isinstance(executor, Answer):
+            raise Refused(*executor.errors)
+        try:
+            async with aclosing(await _source(executor)) as events:
+                async for event in events:
+                    each = executor.build_per_event_executor(event)
+                    each.context_value = new_context()
+                    yield await self._finish(each)
+        except Refused:
+            raise
+        except Refusal as refusal:
+            raise Refused(refusal_entry(refusal)) from None
+        except Exception as fault:  # noqa: BLE001 - a fault ends the operation, not its socket
+            raise Refused(internal_entry(fault)) from None
+
+    def _build(self, operation: Operation, context: object) -> "Executor[Any] | Answer":
+        executor = self._executor_class.build(
+            self._schema,
+            operation.document.tree,
+            context_value=context,
+            raw_variable_values=operation.variables,
+            operation_name=operation.name,
+            max_coercion_errors=MOST_VARIABLE_ERRORS,
+            is_awaitable=cast("Any", optimized_is_awaitable),
+            hide_suggestions=not self._suggestions,
+            operation_extensions=None,
+        )
+        if isinstance(executor, list):
+            return Answer(None, [document_entry(error) for error in executor], began=False)
+        return executor
+
+    async def _finish(self, executor: "Executor[Any]") -> Answer:
+        try:
+            async with asyncio.timeout(self._seconds):
+                result: Any = executor.execute_operation()
+                if not isinstance(result, ExecutionResult):
+                    result = await result
+        except TimeoutError:
+            return Answer(None, [_late(self._seconds)])
+        return Answer(result.data, [execution_entry(error) for error in result.errors or ()])
+
+
+async def _source(executor: "Executor[Any]") -> Any:  # noqa: ANN401 - an async generator of events
+    source = create_source_event_stream(executor)
+    if not isinstance(source, ExecutionResult | AsyncIterable):
+        source = await source
+    if isinstance(source, ExecutionResult):
+        raise Refused(*(execution_entry(error) for error in source.errors or ()))
+    return source
+
+
+def _late(seconds: float) -> ErrorEntry:
+    return entry(
+        Code.UPSTREAM_UNAVAILABLE,
+        f"The operation took longer than {seconds:g} seconds and was stopped: ask for less, "
+        "or try again.",
+    )

@@ -1,0 +1,74 @@
+"""Accounts in one transaction."""
+
+from uuid import UUID
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from db.rows import AccountRow, insert
+from domain.accounts import Account, AccountStatus
+
+
+class SqlAccounts:
+    """Implements `Accounts` in a session's transaction."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, account: Account) -> Account:
+        """Store a new account. Raises Taken when another active one has its address."""
+        return await insert(self._session, AccountRow, account)
+
+    async def get(self, account_id: UUID) -> Account | None:
+        """Return the account."""
+        return await self._session.get(AccountRow, account_id)
+
+    async def lock(self, account_id: UUID) -> Account | None:
+        """Return the account as it is now, and hold it until the transaction ends.
+
+        Rows that refer to it can still be added meanwhile: only its key is not locked.
+        """
+        return await self._session.scalar(
+            select(AccountRow)
+            .where(col(AccountRow.id) == account_id)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+
+    async def active_with_email(self, email: str) -> Account | None:
+        """Return the account that has proven this address."""
+        return await self._session.scalar(
+            select(AccountRow).where(
+                col(AccountRow.email) == email,
+                col(AccountRow.status) == AccountStatus.ACTIVE,
+            )
+        )
+
+    async def latest_pending_with_email(self, email: str) -> Account | None:
+        """Return the account that claimed this address last and has not proven it."""
+        return await self._session.scalar(
+            select(AccountRow)
+            .where(
+                col(AccountRow.email) == email,
+                col(AccountRow.status) == AccountStatus.PENDING,
+            )
+            .order_by(col(AccountRow.created_at).desc(), col(AccountRow.id).desc())
+            .limit(1)
+        )
+
+    async def lock_email(self, email: str) -> None:
+        """Hold off other transactions that lock this address, whether or not it has an account."""
+        await self._session.execute(
+            select(func.pg_advisory_xact_lock(func.hashtextextended(email, 0)))
+        )
+
+    async def remove_pending_with_email(self, email: str, *, but: UUID) -> None:
+        """Remove the other accounts that claim this address, and all that hangs on them."""
+        await self._session.execute(
+            delete(AccountRow).where(
+                col(AccountRow.email) == email,
+                col(AccountRow.status) == AccountStatus.PENDING,
+                col(AccountRow.id) != but,
+            )
+        )

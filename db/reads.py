@@ -1,0 +1,129 @@
+"""Queries without rules: one statement and one pool checkout each, no session, no identity map."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import RowMapping, Select, asc, cast, desc, func, select, tuple_
+from sqlalchemy import Uuid as UuidType
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlmodel import SQLModel
+
+from db.jobs import JOB, NOW
+from db.rows import QUEUED_JOB, AccountRow, ChapterRow, SessionRow, StoryRow
+from domain.accounts import Account
+from domain.entity import Entity
+from domain.sessions import Session
+from domain.stories import Chapter, Story, StoryStatus
+from usecases.ports import PlaceInLine, StoriesPage
+
+E = TypeVar("E", bound=Entity)
+
+ACCOUNTS = SQLModel.metadata.tables[AccountRow.__tablename__]
+SESSIONS = SQLModel.metadata.tables[SessionRow.__tablename__]
+STORIES = SQLModel.metadata.tables[StoryRow.__tablename__]
+CHAPTERS = SQLModel.metadata.tables[ChapterRow.__tablename__]
+
+
+class SqlReads:
+    """Implements `Reads` on PostgreSQL."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        # A single statement is a transaction by itself: BEGIN and ROLLBACK would be two more trips.
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def accounts(self, account_ids: Sequence[UUID]) -> dict[UUID, Account]:
+        """Return the accounts by id."""
+        rows = await self._rows(select(ACCOUNTS).where(ACCOUNTS.c.id.in_(account_ids)))
+        return {row["id"]: _entity(Account, row) for row in rows}
+
+    async def session(self, session_id: UUID) -> Session | None:
+        """Return the session."""
+        rows = await self._rows(select(SESSIONS).where(SESSIONS.c.id == session_id))
+        return _entity(Session, rows[0]) if rows else None
+
+    async def story(self, account_id: UUID, story_id: UUID) -> Story | None:
+        """Return the story if it is the account's."""
+        rows = await self._rows(
+            select(STORIES).where(STORIES.c.id == story_id, STORIES.c.account_id == account_id)
+        )
+        return _entity(Story, rows[0]) if rows else None
+
+    async def stories(self, story_ids: Sequence[UUID]) -> dict[UUID, Story]:
+        """Return the stories by id, whoever owns them."""
+        rows = await self._rows(select(STORIES).where(STORIES.c.id.in_(story_ids)))
+        return {row["id"]: _entity(Story, row) for row in rows}
+
+    async def stories_of(self, page: StoriesPage) -> list[Story]:
+        """Return a page of the account's stories, newest first or oldest first."""
+        place = tuple_(STORIES.c.requested_at, STORIES.c.id)
+        query = _of_account(select(STORIES), page)
+        if page.after is not None:
+            last = tuple_(*page.after)
+            query = query.where(place > last if page.oldest_first else place < last)
+        way = asc if page.oldest_first else desc
+        query = query.order_by(way(STORIES.c.requested_at), way(STORIES.c.id))
+        rows = await self._rows(query.limit(page.limit))
+        return [_entity(Story, row) for row in rows]
+
+    async def count_stories_of(self, page: StoriesPage) -> int:
+        """Count the stories of all pages."""
+        counted = _of_account(select(func.count().label("stories")).select_from(STORIES), page)
+        return int((await self._rows(counted))[0]["stories"])
+
+    async def chapters(self, story_ids: Sequence[UUID]) -> dict[UUID, list[Chapter]]:
+        """Return the stored chapters of each story, by number; a story without any has []."""
+        rows = await self._rows(
+            select(CHAPTERS).where(CHAPTERS.c.story_id.in_(story_ids)).order_by(CHAPTERS.c.number)
+        )
+        told: dict[UUID, list[Chapter]] = {story_id: [] for story_id in story_ids}
+        for row in rows:
+            told[row["story_id"]].append(_entity(Chapter, row))
+        return told
+
+    async def places(self, story_ids: Sequence[UUID]) -> dict[UUID, int]:
+        """Return the place in line of those of the stories that wait."""
+        rows = await self._rows(_line(story_ids))
+        return {row["story_id"]: row["place"] for row in rows}
+
+    async def line(self) -> list[PlaceInLine]:
+        """Return all stories that wait for a worker, next first."""
+        return [PlaceInLine(**row) for row in await self._rows(_line())]
+
+    async def _rows(self, query: Select[Any]) -> Sequence[RowMapping]:
+        async with self._engine.connect() as connection:
+            rows: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
+        return rows
+
+
+def _of_account(query: Select[Any], page: StoriesPage) -> Select[Any]:
+    query = query.where(STORIES.c.account_id == page.account_id)
+    return query.where(STORIES.c.status.in_(page.statuses)) if page.statuses else query
+
+
+def _line(story_ids: Sequence[UUID] | None = None) -> Select[Any]:
+    """Return the places of queued stories: who is due first is served first.
+
+    Only jobs that are due are counted, as one that waits to be tried again holds up nobody.
+    """
+    waiting = (
+        select(
+            cast(JOB.task["story_id"].astext, UuidType).label("story_id"),
+            func.row_number().over(order_by=(JOB.run_at, JOB.id)).label("place"),
+        )
+        .where(QUEUED_JOB, JOB.kind == "write_story", JOB.run_at <= NOW)
+        .cte("waiting")
+    )
+    line = (
+        select(STORIES.c.id.label("story_id"), STORIES.c.account_id, waiting.c.place)
+        .join(waiting, waiting.c.story_id == STORIES.c.id)
+        .where(STORIES.c.status == StoryStatus.QUEUED)
+        .order_by(waiting.c.place)
+    )
+    return line if story_ids is None else line.where(STORIES.c.id.in_(story_ids))
+
+
+def _entity(kind: type[E], row: RowMapping) -> E:
+    """Make an entity of what was checked when it was stored."""
+    entity: E = kind.model_construct(None, **row)  # type: ignore[assignment] # the plugin says Entity
+    return entity

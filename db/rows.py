@@ -1,0 +1,164 @@
+"""The tables: each row is a domain entity plus what only PostgreSQL needs to know.
+
+A table row checks nothing when it is made, so rows are made from entities alone, by `insert`.
+"""
+
+# SQLModel types `model_config` more narrowly than pydantic; at run time the two are merged.
+# mypy: disable-error-code="misc"
+
+from typing import Any, ClassVar, NoReturn, TypeVar
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Index, LargeBinary, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel
+
+from db.columns import Document, Name
+from domain.accounts import Account, AccountStatus, Interest
+from domain.briefs import StoryBrief
+from domain.deliveries import Delivery, DeliveryKind, DeliveryStatus
+from domain.entity import Entity
+from domain.jobs import Job, JobState
+from domain.sessions import RefreshToken, Session, SessionEnd
+from domain.stories import Chapter, Story, StoryPlan, StoryStatus
+from usecases.ports import Taken
+
+R = TypeVar("R", bound=SQLModel)
+
+UNIQUE_VIOLATION = "23505"
+"""SQLSTATE of PostgreSQL's `unique_violation`."""
+
+LIVE_JOB = text("state IN ('queued', 'running')")
+QUEUED_JOB = text("state = 'queued'")
+RUNNING_JOB = text("state = 'running'")
+"""Literals, not parameters: only so can PostgreSQL prove that a partial index serves a query."""
+
+
+class AccountRow(Account, SQLModel, table=True):
+    """`accounts`: one active account an address, any number of pending ones."""
+
+    __tablename__: ClassVar[str] = "accounts"
+    __table_args__ = (
+        Index("accounts_email", "email", "created_at"),
+        Index(
+            "accounts_active_email",
+            "email",
+            unique=True,
+            postgresql_where=text("status = 'active'"),
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    password_hash: str = Field(repr=False, sa_type=Text)
+    interests: list[Interest] = Field(sa_type=ARRAY(Text))
+    status: AccountStatus = Field(sa_type=Name(AccountStatus))
+
+
+class SessionRow(Session, SQLModel, table=True):
+    """`sessions`."""
+
+    __tablename__: ClassVar[str] = "sessions"
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="accounts.id", ondelete="CASCADE", index=True)
+    end_reason: SessionEnd | None = Field(default=None, sa_type=Name(SessionEnd))
+
+
+class RefreshTokenRow(RefreshToken, SQLModel, table=True):
+    """`refresh_tokens`: the links of each session's chain."""
+
+    __tablename__: ClassVar[str] = "refresh_tokens"
+    __table_args__ = (UniqueConstraint("digest", name="refresh_tokens_digest"),)
+
+    id: UUID = Field(primary_key=True)
+    session_id: UUID = Field(foreign_key="sessions.id", ondelete="CASCADE", index=True)
+    digest: bytes = Field(repr=False, sa_type=LargeBinary)
+    sealed_successor: bytes | None = Field(default=None, repr=False, sa_type=LargeBinary)
+
+
+class StoryRow(Story, SQLModel, table=True):
+    """`stories`, in the order in which their account lists and counts them."""
+
+    __tablename__: ClassVar[str] = "stories"
+    __table_args__ = (
+        UniqueConstraint("account_id", "idempotency_key", name="stories_idempotency_key"),
+        Index("stories_of_account", "account_id", "requested_at", "id"),
+        Index(
+            "stories_unfinished",
+            "account_id",
+            postgresql_where=text("status IN ('queued', 'planning', 'writing')"),
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="accounts.id", ondelete="CASCADE")
+    brief: StoryBrief = Field(sa_type=Document(StoryBrief))
+    status: StoryStatus = Field(sa_type=Name(StoryStatus))
+    seed: int = Field(ge=0, lt=2**63, sa_type=BigInteger)
+    plan: StoryPlan | None = Field(default=None, sa_type=Document(StoryPlan))
+
+
+class ChapterRow(Chapter, SQLModel, table=True):
+    """`chapters`: finished ones only."""
+
+    __tablename__: ClassVar[str] = "chapters"
+    __table_args__ = (UniqueConstraint("story_id", "number", name="chapters_number"),)
+
+    id: UUID = Field(primary_key=True)
+    story_id: UUID = Field(foreign_key="stories.id", ondelete="CASCADE")
+    text: str = Field(sa_type=Text)
+
+
+class JobRow(Job, SQLModel, table=True):
+    """`jobs`: the outbox. The partial indexes are as small as the work that waits."""
+
+    __tablename__: ClassVar[str] = "jobs"
+    __table_args__ = (
+        Index("jobs_live", "dedupe_key", "kind", unique=True, postgresql_where=LIVE_JOB),
+        Index("jobs_queued", "run_at", "id", postgresql_where=QUEUED_JOB),
+        Index("jobs_running", "lease_until", postgresql_where=RUNNING_JOB),
+    )
+
+    id: UUID = Field(primary_key=True)
+    task: dict[str, Any] = Field(sa_type=JSONB)
+    state: JobState = Field(sa_type=Name(JobState))
+
+
+class DeliveryRow(Delivery, SQLModel, table=True):
+    """`deliveries`: one for each event that owes a mail."""
+
+    __tablename__: ClassVar[str] = "deliveries"
+    __table_args__ = (UniqueConstraint("event_key", name="deliveries_event_key"),)
+
+    id: UUID = Field(primary_key=True)
+    kind: DeliveryKind = Field(sa_type=Name(DeliveryKind))
+    account_id: UUID | None = Field(foreign_key="accounts.id", ondelete="CASCADE", index=True)
+    status: DeliveryStatus = Field(sa_type=Name(DeliveryStatus))
+
+
+async def insert(session: AsyncSession, row: type[R], entity: Entity) -> R:
+    """Store a copy of the entity and return it: what is changed on it later is stored too.
+
+    Written at once, in the order of the calls, since keys of other tables point at it. Raises
+    Taken where a unique value is there already.
+    """
+    stored = row(**dict(entity.model_copy(deep=True)))
+    session.add(stored)
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        raise_taken(error)
+    return stored
+
+
+def raise_taken(error: IntegrityError) -> NoReturn:
+    """Raise Taken for a broken unique key, else the error itself.
+
+    The cause is dropped: PostgreSQL's detail quotes the value, which may be an address.
+    """
+    if getattr(error.orig, "sqlstate", None) == UNIQUE_VIOLATION:
+        cause = getattr(error.orig, "__cause__", None)
+        raise Taken(getattr(cause, "constraint_name", "unique")) from None
+    raise error

@@ -1,0 +1,1 @@
+"""Small clients of the API, as strangers would write them."""

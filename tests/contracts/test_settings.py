@@ -1,0 +1,214 @@
+"""What an operator can rely on: every setting documented, every bad one named in one line."""
+
+import os
+import subprocess
+import sys
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from bootstrap.secrets import NAMES, development_secrets
+from bootstrap.settings import Settings, SettingsInvalid, load_settings
+from bootstrap.settings_reference import (
+    EXAMPLE,
+    FORCED,
+    ROOT,
+    SECTIONS,
+    TABLE,
+    environment_example,
+    settings_table,
+)
+
+ADDRESSES = {
+    "DATABASE_URL": "postgresql://reader:secret-word@db.example/stories",
+    "REDIS_URL": "redis://cache.example/0",
+    "SMTP_HOST": "mail.example",
+}
+KEYS = {
+    "TOKEN_SIGNING_KEY": urlsafe_b64encode(bytes(range(32))).decode(),
+    "CODE_PEPPER": urlsafe_b64encode(bytes(range(32, 64))).decode(),
+}
+PRODUCTION = {
+    **ADDRESSES,
+    **KEYS,
+    "ENVIRONMENT": "production",
+    "PUBLIC_URL": "https://stories.example",
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Take every setting away, and be where no `.env` is."""
+    for name in [name for name in os.environ if name.lower() in Settings.model_fields]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path / "run-secrets"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refusal(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the line that the settings are refused with."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsInvalid) as refused:
+        load_settings()
+    return str(refused.value)
+
+
+def test_the_example_and_the_table_are_those_of_the_code() -> None:
+    assert EXAMPLE.read_text() == environment_example(), "run `make reference`"
+    assert TABLE.read_text() == settings_table(), "run `make reference`"
+
+
+def test_every_setting_says_what_it_is() -> None:
+    assert [n for n, about in Settings.model_fields.items() if not about.description] == []
+    assert set(SECTIONS) | set(FORCED) <= set(Settings.model_fields)
+
+
+def test_the_example_as_it_stands_sets_nothing(nothing_set: Path) -> None:
+    (nothing_set / ".env").write_text(environment_example())
+    assert Settings().model_fields_set == set()
+
+
+def test_every_line_of_the_example_can_be_uncommented(nothing_set: Path) -> None:
+    lines = environment_example().splitlines()
+    settings = [line.removeprefix("#") for line in lines if line.startswith("#") and "=" in line]
+    assigned = [line for line in settings if line.partition("=")[0].isupper()]
+    (nothing_set / ".env").write_text("\n".join(assigned))
+    assert len(assigned) == len(Settings.model_fields)
+    assert Settings() == Settings(_env_file=None)
+
+
+def test_a_complete_production_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in PRODUCTION.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert settings.is_production
+    assert settings.code_pepper == SecretStr(KEYS["CODE_PEPPER"])
+
+
+@pytest.mark.parametrize("missing", [*ADDRESSES, *KEYS])
+def test_production_starts_with_nothing_missing(
+    missing: str, nothing_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = refusal({**PRODUCTION, missing: ""}, monkeypatch)
+    assert line.startswith(f"storyloom: {missing} is missing")
+    assert not (nothing_set / ".storyloom").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("TOKEN_SIGNING_KEY", "changeme", "holds 6 bytes, not 32"),
+        ("TOKEN_SIGNING_KEY", "not base64!", "is not base64url"),
+        ("TOKEN_SIGNING_KEY", urlsafe_b64encode(bytes(32)).decode(), "is not random"),
+        ("CODE_PEPPER", urlsafe_b64encode(b"secret" * 5 + b"!!").decode(), "is not random"),
+        ("CODE_PEPPER", KEYS["TOKEN_SIGNING_KEY"], "is the same as TOKEN_SIGNING_KEY"),
+        ("PUBLIC_URL", "http://stories.example", "reached by https only"),
+        ("PUBLIC_URL", "stories.example", "is no web address"),
+        ("DATABASE_URL", "mysql://reader:secret-word@db.example/x", "is not an address that works"),
+        ("DATABASE_URL", "postgresql://reader:secret-word@db.example:port/x", "is not an address"),
+        ("REDIS_URL", "cache.example:6379", "is not an address that works"),
+        ("PORT", "abc", "is 'abc', but it should be a valid integer"),
+        ("PORT", "70000", "is '70000', but it should be less than or equal to 65535"),
+        ("LOG_FORMAT", "xml", "is 'xml', but it should be 'json' or 'pretty'"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8, proxy", "is 'proxy', but it is not a valid IPv4 network"),
+        ("GEMINI_CHUNK_SECONDS", "0", "is '0', but it should be greater than 0"),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_line_that_keeps_secrets(
+    name: str, value: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = refusal({**PRODUCTION, name: value}, monkeypatch)
+    assert line.startswith(f"storyloom: {name} ")
+    assert says in line
+    assert "\n" not in line
+    assert "secret-word" not in line
+    assert KEYS["TOKEN_SIGNING_KEY"] not in line
+
+
+def test_several_wrong_settings_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = refusal({"PORT": "0", "LOG_LEVEL": "loud", "MAX_QUERY_DEPTH": "-1"}, monkeypatch)
+    assert line.startswith("storyloom: PORT is '0'")
+    assert line.endswith("(2 more after this one)")
+
+
+def test_gemini_needs_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = refusal({**PRODUCTION, "STORYTELLER": "gemini"}, monkeypatch)
+    assert line.startswith("storyloom: GEMINI_API_KEY is missing")
+
+
+def test_a_refresh_token_ends_no_later_than_its_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = refusal({**PRODUCTION, "SESSION_DAYS": "7"}, monkeypatch)
+    assert line.startswith("storyloom: REFRESH_TOKEN_DAYS is 30")
+
+
+def test_development_draws_its_secrets_once_and_keeps_them_to_itself(
+    nothing_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in ADDRESSES.items():
+        monkeypatch.setenv(name, value)
+    first, second = load_settings(), load_settings()
+    assert first.token_signing_key == second.token_signing_key
+    assert first.token_signing_key != first.code_pepper
+    kept = nothing_set / ".storyloom" / "secrets.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in kept.parent.iterdir()] == ["secrets.json"]
+
+
+def test_development_keeps_a_secret_that_was_set(
+    nothing_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**ADDRESSES, "CODE_PEPPER": KEYS["CODE_PEPPER"]}.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert settings.code_pepper == SecretStr(KEYS["CODE_PEPPER"])
+    drawn = development_secrets(nothing_set / ".storyloom")
+    assert settings.token_signing_key == SecretStr(drawn["TOKEN_SIGNING_KEY"])
+    assert set(drawn) == set(NAMES)
+
+
+def test_secrets_may_be_files(nothing_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = nothing_set / "run-secrets"
+    folder.mkdir()
+    for name, value in PRODUCTION.items():
+        if name in KEYS:
+            (folder / name).write_text(f"{value}\n")
+        else:
+            monkeypatch.setenv(name, value)
+    assert load_settings().token_signing_key == SecretStr(KEYS["TOKEN_SIGNING_KEY"])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["-m", "bootstrap"],
+        ["-m", "uvicorn", "api.app:create_app", "--factory", "--port", "0"],
+        ["-m", "arq", "workers.WorkerSettings"],
+    ],
+    ids=["supervisor", "api", "worker"],
+)
+def test_a_bad_setting_ends_every_process_with_that_line_alone(
+    command: list[str], nothing_set: Path
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "STORYLOOM_HOME": str(nothing_set),
+            "ENVIRONMENT": "production",
+            "LOG_FORMAT": "xml",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 1
+    assert ended.stdout + ended.stderr == (
+        "storyloom: LOG_FORMAT is 'xml', but it should be 'json' or 'pretty'. "
+        "Change it in the environment or in .env: `json` for machines, `pretty` for people.\n"
+    )

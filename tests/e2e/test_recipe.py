@@ -1,0 +1,67 @@
+"""The README's recipe, word for word, over real HTTP, WebSocket, SMTP and a real worker."""
+
+from hashlib import sha256
+
+from tests.clients.graphql import GraphQLApi
+from tests.clients.graphql_ws import graphql_ws
+from tests.clients.person import ADDRESS, RECIPE, log_in
+from tests.clients.reader import Reader
+from tests.deployment import Deployment
+from tests.smtp_server import SmtpServer
+
+
+async def test_from_sign_up_to_the_story_in_the_library_and_in_the_mail(
+    api: GraphQLApi, mail_server: SmtpServer
+) -> None:
+    ada = await log_in(api, mail_server)
+
+    requested = await api.execute(RECIPE["RequestStory"], token=ada.token)
+    story = requested["requestStory"]["story"]
+    assert story["status"] == "QUEUED"
+
+    reader = Reader()
+    await ada.follow(story["id"], reader)
+    assert reader.end == "StoryReady"
+    assert reader.kinds[0] == "StorySnapshot"
+    assert reader.kinds.count("ChapterCompleted") == len(reader.chapters)
+    assert "Ada" in reader.text
+    assert "Ember" in reader.text
+
+    viewer = (await api.execute(RECIPE["Library"], token=ada.token))["viewer"]
+    assert viewer["displayName"] == "Ada"
+    [edge] = viewer["stories"]["edges"]
+    assert edge["node"]["text"] == reader.text
+    assert (edge["node"]["status"], edge["node"]["storyteller"]) == ("READY", "offline")
+    assert 360 <= edge["node"]["words"] <= 540  # three minutes at 150 words, within a fifth
+
+    mail = await mail_server.mail_to(ADDRESS, count=2)
+    assert edge["node"]["title"] in mail.subject
+    for paragraph in reader.text.split("\n\n"):
+        assert " ".join(paragraph.split()) in " ".join(mail.text.split())
+
+    assert sha256(reader.text.encode()).hexdigest() == (await ada.stored(story["id"]))["sha256"]
+
+
+async def test_the_graphql_ws_client_follows_a_story_to_its_end(
+    api: GraphQLApi, deployment: Deployment, mail_server: SmtpServer
+) -> None:
+    ada = await log_in(api, mail_server)
+    story_id = await ada.request(length={"words": 300})
+    reader = Reader()
+
+    async with graphql_ws(
+        f"{deployment.url.replace('http', 'ws', 1)}/graphql",
+        RECIPE["StoryEvents"],
+        {"storyId": story_id, "after": None},
+        token=ada.token,
+    ) as events:
+        kinds = []
+        async for event in events:
+            kinds.append(event["type"])
+            if event["type"] == "next":
+                reader.read(event["payload"]["data"]["storyEvents"])
+
+    assert kinds[0] == "connected"
+    assert "complete" in kinds
+    assert reader.end == "StoryReady"
+    assert reader.text == (await ada.stored(story_id))["text"]

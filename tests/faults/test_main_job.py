@@ -1,0 +1,219 @@
+"""What may die between a request and its story, and what its reader sees of it."""
+
+import asyncio
+import signal
+from contextlib import suppress
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.clients.graphql import SocketClosed
+from tests.clients.person import ADDRESS, Person
+from tests.clients.reader import Reader
+from tests.deployment import Deployment
+from tests.gemini_server import (
+    Behaviour,
+    GeminiServer,
+    block_prompt,
+    cut_after,
+    hang,
+    hang_after,
+    refuse,
+    tell_story,
+)
+from tests.servers import Server
+from tests.smtp_server import SmtpServer
+
+FIRST_WORDS = "The fox sat still and waited. The owl waited too. Then both of them "
+"""What the model says of a chapter before it falls silent."""
+
+
+async def test_another_worker_goes_on_from_the_last_stored_chapter(
+    ada: Person, deployment: Deployment, gemini: GeminiServer, mail_server: SmtpServer
+) -> None:
+    gemini.script(tell_story, tell_story, hang_after(FIRST_WORDS))
+    story_id = await ada.request(chapters=2)
+    reader = Reader()
+    await ada.follow(story_id, reader, until="ChapterCompleted")
+    await gemini.arrived(3)
+    await ada.follow(story_id, reader, until="TextAppended")
+
+    await deployment.kill(deployment.workers[0])
+    deployment.start_worker()
+    await ada.follow(story_id, reader)
+
+    assert reader.end == "StoryReady"
+    assert "StoryRestarted" in reader.kinds
+    assert "The owl waited too" not in reader.text
+    stored = await ada.stored(story_id)
+    assert reader.text == stored["text"]
+    assert stored["attempts"] == 2
+    assert len(gemini.calls) == 4, "the plan and the first chapter are paid for once"
+    await mail_server.mail_to(ADDRESS, count=2)
+    assert len(mail_server.mails_to(ADDRESS)) == 2
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+async def test_a_client_resumes_by_cursor_when_the_api_restarts(
+    ada: Person, deployment: Deployment, gemini: GeminiServer, how: signal.Signals
+) -> None:
+    gemini.pause = 0.3
+    story_id = await ada.request(chapters=2)
+    reader = Reader()
+    await ada.follow(story_id, reader, until="TextAppended")
+
+    following = asyncio.create_task(ada.follow(story_id, reader))
+    await deployment.restart_api(how)
+    with suppress(SocketClosed):
+        await following
+    while reader.end is None:
+        await ada.follow(story_id, reader)
+
+    assert reader.kinds.count("StorySnapshot") == 1, "the cursor was enough"
+    assert "StoryGap" not in reader.kinds
+    assert reader.text == (await ada.stored(story_id))["text"]
+
+
+async def test_a_story_is_written_though_redis_forgot_that_it_was_asked_for(
+    ada: Person, deployment: Deployment, redis: Redis
+) -> None:
+    worker = deployment.workers[0]
+    worker.send_signal(signal.SIGTERM)
+    await asyncio.to_thread(worker.wait)
+    story_id = await ada.request()
+    await redis.flushdb()
+
+    deployment.start_worker()
+    reader = Reader()
+    await ada.follow(story_id, reader)
+
+    assert reader.end == "StoryReady"
+    assert reader.text == (await ada.stored(story_id))["text"]
+
+
+async def test_a_follower_is_told_when_redis_forgets_in_the_middle(
+    ada: Person, gemini: GeminiServer, redis: Redis
+) -> None:
+    gemini.pause = 0.2
+    story_id = await ada.request(chapters=3)
+    reader = Reader()
+    await ada.follow(story_id, reader, until="ChapterCompleted")
+
+    await redis.flushdb()
+    await ada.follow(story_id, reader)
+
+    assert reader.end == "StoryReady"
+    assert reader.text == (await ada.stored(story_id))["text"]
+
+
+async def test_redis_restarts_while_a_story_is_written(
+    fragile_ada: Person, gemini: GeminiServer, own_redis: Server
+) -> None:
+    gemini.pause = 0.3
+    story_id = await fragile_ada.request(chapters=2)
+    reader = Reader()
+    await fragile_ada.follow(story_id, reader, until="TextAppended")
+
+    following = asyncio.create_task(fragile_ada.follow(story_id, reader))
+    await own_redis.kill()
+    await own_redis.start()
+    with suppress(SocketClosed):
+        await following
+    while reader.end is None:
+        await fragile_ada.follow(story_id, reader)
+
+    assert reader.end == "StoryReady"
+    assert reader.text == (await fragile_ada.stored(story_id))["text"]
+
+
+async def test_postgresql_restarts_while_a_story_is_written(
+    fragile_ada: Person, fragile: Deployment, gemini: GeminiServer, own_postgres: Server
+) -> None:
+    gemini.pause = 0.3
+    story_id = await fragile_ada.request(chapters=3)
+    reader = Reader()
+    await fragile_ada.follow(story_id, reader, until="ChapterCompleted")
+
+    await own_postgres.kill()
+    await own_postgres.start()
+    await fragile.ready()
+    while reader.end is None:
+        with suppress(SocketClosed):
+            await fragile_ada.follow(story_id, reader)
+
+    assert reader.end == "StoryReady"
+    assert reader.text == (await fragile_ada.stored(story_id))["text"]
+
+
+async def test_a_mail_waits_for_its_server(
+    ada: Person, deployment: Deployment, mail_server: SmtpServer
+) -> None:
+    await mail_server.stop()
+    story_id = await ada.request()
+    reader = Reader()
+    await ada.follow(story_id, reader)
+    async with asyncio.timeout(10):
+        while "Job will be tried again" not in deployment.log("worker"):
+            await asyncio.sleep(0.05)  # the worker says what it does in its log alone
+
+    await mail_server.start()
+    mail = await mail_server.mail_to(ADDRESS, count=2, within=30)
+    assert (await ada.stored(story_id))["title"] in mail.subject
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(refuse(429, retry_after=1), id="429"),
+        pytest.param(refuse(500), id="500"),
+        pytest.param(hang, id="hang"),
+        pytest.param(cut_after(FIRST_WORDS), id="cut"),
+    ],
+)
+async def test_a_story_gets_over_a_passing_fault_of_the_model(
+    ada: Person, gemini: GeminiServer, fault: Behaviour
+) -> None:
+    gemini.script(tell_story, fault)
+    story_id = await ada.request(chapters=2)
+    reader = Reader()
+    await ada.follow(story_id, reader)
+
+    assert reader.end == "StoryReady"
+    stored = await ada.stored(story_id)
+    assert reader.text == stored["text"]
+    assert (stored["storyteller"], stored["model"]) == ("gemini", "gemini-2.5-flash")
+    assert stored["usage"]["outputTokens"] > 0
+    assert len(gemini.calls) == 4
+
+
+async def test_a_blocked_story_says_so(ada: Person, gemini: GeminiServer) -> None:
+    gemini.script(block_prompt())
+    story_id = await ada.request(idea="something that the model refuses")
+    reader = Reader()
+    await ada.follow(story_id, reader)
+
+    assert reader.end == "StoryFailed"
+    stored = await ada.stored(story_id)
+    assert stored["status"] == "BLOCKED"
+    assert stored["failure"]["code"] == "CONTENT_BLOCKED"
+
+
+async def test_cancelling_a_running_story_ends_the_paid_request(
+    ada: Person, gemini: GeminiServer
+) -> None:
+    gemini.script(tell_story, hang_after(FIRST_WORDS))
+    story_id = await ada.request(chapters=1)
+    reader = Reader()
+    await ada.follow(story_id, reader, until="TextAppended")
+
+    data = await ada.api.execute(
+        "mutation($id: ID!) { cancelStory(input: { storyId: $id }) { __typename } }",
+        {"id": story_id},
+        token=ada.token,
+    )
+    assert data["cancelStory"]["__typename"] == "CancelStorySuccess"
+    async with asyncio.timeout(2):
+        await gemini.hung_up()
+    await ada.follow(story_id, reader)
+    assert reader.end == "StoryCanceled"
+    assert (await ada.stored(story_id))["status"] == "CANCELED"

@@ -1,0 +1,249 @@
+"""Access tokens: what is accepted, and every known way to forge one. Refresh tokens: their seal."""
+
+import hmac
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from adapters.tokens import JwtAccessTokens, OpaqueRefreshTokens
+from domain.refusals import TokenExpired, Unauthenticated
+from domain.sessions import AccessClaims
+from tests.fakes.clock import START, FakeClock
+
+SEED = bytes(range(32))
+KEY = Ed25519PrivateKey.from_private_bytes(SEED)
+ACCOUNT = UUID("01960000-0000-7000-8000-000000000001")
+SESSION = UUID("01960000-0000-7000-8000-000000000002")
+CLAIMS = AccessClaims(
+    account_id=ACCOUNT, session_id=SESSION, expires_at=START + timedelta(minutes=15)
+)
+
+
+def tokens(clock: FakeClock | None = None, **differently: Any) -> JwtAccessTokens:  # noqa: ANN401
+    return JwtAccessTokens(
+        **{
+            "seed": SEED,
+            "issuer": "storyloom",
+            "audience": "storyloom-api",
+            "clock": clock or FakeClock(),
+            **differently,
+        }
+    )
+
+
+def encoded(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return header and payload."""
+    header, payload, _ = token.split(".")
+    return json.loads(urlsafe_b64decode(header + "==")), json.loads(
+        urlsafe_b64decode(payload + "==")
+    )
+
+
+def forged(
+    header: dict[str, Any] | None = None,
+    payload: dict[str, Any] | None = None,
+    *,
+    without: str = "",
+) -> str:
+    """Return a token with our own signature and whatever header and claims are given."""
+    real_header, real_payload = parts(tokens().sign(CLAIMS))
+    claims = {**real_payload, **(payload or {})}
+    claims.pop(without, None)
+    signed = (
+        f"{encoded(json.dumps({**real_header, **(header or {})}).encode())}"
+        f".{encoded(json.dumps(claims).encode())}"
+    )
+    return f"{signed}.{encoded(KEY.sign(signed.encode()))}"
+
+
+def test_a_token_says_who_and_until_when() -> None:
+    assert tokens().read(tokens().sign(CLAIMS)) == CLAIMS
+
+
+def test_a_token_has_the_form_of_rfc_9068() -> None:
+    header, payload = parts(tokens().sign(CLAIMS))
+    jwk = json.dumps(
+        {"crv": "Ed25519", "kty": "OKP", "x": encoded(KEY.public_key().public_bytes_raw())},
+        separators=(",", ":"),
+    )
+    assert header == {
+        "alg": "EdDSA",
+        "typ": "at+jwt",
+        "kid": encoded(sha256(jwk.encode()).digest()),
+    }
+    assert UUID(payload.pop("jti")).version == 7
+    assert payload == {
+        "iss": "storyloom",
+        "aud": "storyloom-api",
+        "sub": str(ACCOUNT),
+        "sid": str(SESSION),
+        "iat": int(START.timestamp()),
+        "exp": int(START.timestamp()) + 900,
+    }
+
+
+def test_no_two_tokens_are_the_same() -> None:
+    assert tokens().sign(CLAIMS) != tokens().sign(CLAIMS)
+
+
+def test_the_forger_of_these_tests_makes_good_tokens_too() -> None:
+    assert tokens().read(forged()) == CLAIMS
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"alg": "none"},
+        {"alg": "None"},
+        {"alg": "HS256"},
+        {"alg": "ES256"},
+        {"alg": "Ed25519"},
+        {"typ": "JWT"},
+        {"typ": "at+JWT"},
+        {"typ": None},
+        {"kid": "another"},
+        {"kid": None},
+        {"kid": ["a", "list"]},
+        {"kid": "../../../../etc/passwd"},
+        {"jku": "https://attacker.example/jwks.json"},
+        {"jwk": {"kty": "OKP", "crv": "Ed25519", "x": encoded(bytes(32))}},
+        {"x5u": "https://attacker.example/cert.pem"},
+        {"crit": ["exp"]},
+        {"crit": []},
+        {"crit": ["b64"], "b64": True},
+        {"b64": False, "crit": ["b64"]},
+        {"cty": "JWT"},
+        {"zip": "DEF"},
+    ],
+    ids=str,
+)
+def test_any_other_header_is_refused(header: dict[str, Any]) -> None:
+    with pytest.raises(Unauthenticated):
+        tokens().read(forged(header))
+
+
+@pytest.mark.parametrize("name", ["iss", "aud", "sub", "exp", "iat", "jti", "sid"])
+def test_each_claim_is_required(name: str) -> None:
+    with pytest.raises(Unauthenticated):
+        tokens().read(forged(without=name))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"iss": "another"},
+        {"iss": ["storyloom"]},
+        {"aud": "another-api"},
+        {"aud": ["storyloom-api", "another-api"]},
+        {"aud": ""},
+        {"sub": "admin"},
+        {"sub": 7},
+        {"sid": "none"},
+        {"exp": "never"},
+        {"exp": None},
+        {"exp": 10**30},
+        {"exp": 1e400},
+        {"iat": int(START.timestamp()) + 60},
+        {"iat": "now"},
+        {"jti": 7},
+    ],
+    ids=str,
+)
+def test_any_other_claim_is_refused(payload: dict[str, Any]) -> None:
+    with pytest.raises(Unauthenticated):
+        tokens().read(forged(payload=payload))
+
+
+def test_an_unsigned_token_is_refused() -> None:
+    header, payload, _ = forged({"alg": "none"}).split(".")
+    with pytest.raises(Unauthenticated):
+        tokens().read(f"{header}.{payload}.")
+
+
+def test_a_mac_under_our_public_key_is_refused() -> None:
+    signed = forged({"alg": "HS256"}).rpartition(".")[0]
+    mac = hmac.digest(KEY.public_key().public_bytes_raw(), signed.encode(), "sha256")
+    with pytest.raises(Unauthenticated):
+        tokens().read(f"{signed}.{encoded(mac)}")
+
+
+def test_the_signature_of_another_key_is_refused() -> None:
+    another = tokens(seed=bytes(32)).sign(CLAIMS)
+    ours, theirs = tokens().sign(CLAIMS).split("."), another.split(".")
+    for token in (another, ".".join([*ours[:2], theirs[2]]), ".".join([*theirs[:2], ours[2]])):
+        with pytest.raises(Unauthenticated):
+            tokens().read(token)
+
+
+@pytest.mark.parametrize("other", [{"issuer": "staging"}, {"audience": "other-api"}], ids=str)
+def test_a_token_for_somebody_else_is_refused(other: dict[str, Any]) -> None:
+    with pytest.raises(Unauthenticated):
+        tokens().read(tokens(**other).sign(CLAIMS))
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    ["", ".", "..", "a.b.c", "null", "é.è.ê", "\ud800.a.b", "a" * 5000, f"{'e30.' * 400}e30"],
+    ids=lambda text: ascii(text)[:12],
+)
+def test_rubbish_is_refused(rubbish: str) -> None:
+    with pytest.raises(Unauthenticated):
+        tokens().read(rubbish)
+
+
+def test_a_token_expires_with_a_leeway_of_ten_seconds() -> None:
+    clock = FakeClock()
+    token = tokens(clock).sign(CLAIMS)
+    clock.advance(timedelta(minutes=15, seconds=9))
+    assert tokens(clock).read(token).expires_at == CLAIMS.expires_at
+    clock.advance(timedelta(seconds=1))
+    with pytest.raises(TokenExpired):
+        tokens(clock).read(token)
+
+
+def test_an_expired_token_of_another_key_is_only_refused() -> None:
+    clock = FakeClock()
+    clock.advance(timedelta(days=1))
+    with pytest.raises(Unauthenticated):
+        tokens(clock).read(tokens(seed=bytes(32)).sign(CLAIMS))
+
+
+def test_a_token_from_a_clock_that_is_a_little_ahead_is_good() -> None:
+    ahead = FakeClock(datetime.fromtimestamp(START.timestamp() + 9, START.tzinfo))
+    assert tokens().read(tokens(ahead).sign(CLAIMS)) == CLAIMS
+
+
+def test_refresh_tokens_are_256_random_bits_that_scanners_can_find() -> None:
+    drawn = {OpaqueRefreshTokens().draw() for _ in range(100)}
+    assert len(drawn) == 100
+    for token in drawn:
+        prefix, _, bits = token.partition("_")
+        assert prefix == "slr"
+        assert len(urlsafe_b64decode(bits + "=")) == 32
+
+
+def test_of_a_refresh_token_its_sha256_is_stored() -> None:
+    assert OpaqueRefreshTokens().digest("slr_a") == sha256(b"slr_a").digest()
+    assert len(OpaqueRefreshTokens().digest("\ud800")) == 32
+
+
+def test_a_successor_is_given_only_to_the_bearer_of_its_parent() -> None:
+    refresh = OpaqueRefreshTokens()
+    parent, child = refresh.draw(), refresh.draw()
+    sealed = refresh.seal(child, under=parent)
+    assert child.encode() not in sealed
+    assert refresh.seal(child, under=parent) != sealed
+    assert refresh.unseal(sealed, under=parent) == child
+    with pytest.raises(InvalidTag):
+        refresh.unseal(sealed, under=refresh.draw())

@@ -1,0 +1,1 @@
+"""The edge, spoken to over real HTTP and WebSocket."""

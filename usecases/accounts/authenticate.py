@@ -1,0 +1,28 @@
+"""Tell whose access token this is."""
+
+from dataclasses import dataclass
+
+from domain.refusals import Unauthenticated
+from domain.sessions import AccessClaims
+from usecases.ports import AccessTokens, Clock, Reads, SessionEnds
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate:
+    """Checks an access token, and that its session has not ended since it was given."""
+
+    access_tokens: AccessTokens
+    session_ends: SessionEnds
+    reads: Reads
+    clock: Clock
+
+    async def __call__(self, token: str) -> AccessClaims:
+        """Return what the token says. Raises TokenExpired or Unauthenticated."""
+        claims = self.access_tokens.read(token)
+        ended = await self.session_ends.has_ended(claims.session_id)
+        if ended is None:
+            session = await self.reads.session(claims.session_id)
+            ended = session is None or not session.is_live(self.clock.now())
+        if ended:
+            raise Unauthenticated
+        return claims

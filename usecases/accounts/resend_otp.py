@@ -1,0 +1,36 @@
+"""Ask for another code."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain.codes import Challenge
+from usecases.deliveries.owe import OweMail
+from usecases.ports import Codes, Database, Work
+
+
+@dataclass(frozen=True, slots=True)
+class ResendOtp:
+    """Owes another code for an open challenge, and to the owner of an address in use a mail too."""
+
+    database: Database
+    codes: Codes
+    owe: OweMail
+
+    async def __call__(self, challenge_id: UUID) -> Challenge:
+        """Return the challenge with its new times.
+
+        Raises CodeExpired, CodeAttemptsExceeded, RateLimited or UpstreamUnavailable.
+        """
+        challenge = await self.codes.reopen(challenge_id)
+        async with self.database.begin() as work:
+            await self._mail(work, challenge)
+        return challenge
+
+    async def _mail(self, work: Work, challenge: Challenge) -> None:
+        owner = await work.accounts.active_with_email(challenge.email)
+        if owner:
+            await self.owe.address_in_use(work, owner)
+        elif challenge.account_id:
+            claimant = await work.accounts.get(challenge.account_id)
+            if claimant:
+                await self.owe.sign_up_code(work, challenge, claimant)

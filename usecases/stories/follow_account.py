@@ -1,0 +1,141 @@
+"""Watch all of an account's stories."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from domain.events import (
+    ENDS,
+    Cursor,
+    Gap,
+    LibrarySnapshot,
+    Recorded,
+    Snapshot,
+    StoryQueued,
+    Told,
+)
+from domain.stories import StoryStatus
+from usecases.ports import Clock, CursorLost, EventLog, Reads, StoriesPage, Topic
+from usecases.stories.snapshot import Snapshots, ending
+
+UNFINISHED = tuple(status for status in StoryStatus if not status.is_end)
+MOST_STORIES = 100
+
+START, NEVER = Cursor(-1, 0), Cursor(2**63, 0)
+"""Before and after all places of a log."""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowAccount:
+    """Tells all that happens to an account's stories, from a cursor or from now on."""
+
+    reads: Reads
+    events: EventLog
+    clock: Clock
+
+    async def __call__(
+        self, account_id: UUID, after: Cursor | None = None
+    ) -> AsyncGenerator[Told, None]:
+        """Open the tale of an account's events; close it when they are no longer wanted.
+
+        Without `after` it begins with a snapshot of all unfinished stories. What the log has lost
+        shows as a gap, and such a snapshot after it. It has no end of itself, and raises
+        FollowerTooSlow.
+        """
+        return _Tale(self, Topic(account_id)).tell(after)
+
+
+@dataclass(slots=True)
+class _Tale:
+    """One follower's way through the log.
+
+    `shown` says how far a snapshot showed each story: events up to there are not told again. It is
+    None while no snapshot was needed, as the follower then knows its stories from before.
+    `unfinished` are the stories whose end the follower waits for.
+    """
+
+    tools: FollowAccount
+    topic: Topic
+    shown: dict[UUID, Cursor] | None = None
+    unfinished: set[UUID] = field(default_factory=set)
+
+    async def tell(self, after: Cursor | None) -> AsyncGenerator[Told, None]:
+        cursor = after
+        while True:
+            if cursor is None:
+                library = await self._library()
+                cursor, self.shown, self.unfinished = library.cursor, {}, set()
+                yield replace(
+                    library, stories=tuple(replace(s, cursor=cursor) for s in library.stories)
+                )
+                for snapshot in library.stories:
+                    for end in self._show(snapshot, cursor):
+                        yield end
+            try:
+                async with aclosing(self.tools.events.follow(self.topic, cursor)) as log:
+                    async for recorded in log:
+                        if recorded is None:
+                            await self._look()
+                            continue
+                        cursor = recorded.cursor
+                        async for told in self._hear(recorded):
+                            yield told
+            except CursorLost:
+                yield Gap(cursor, self.tools.clock.now())
+                cursor = None
+
+    async def _library(self) -> LibrarySnapshot:
+        """Take the place in the log first, then the stories."""
+        cursor = await self.tools.events.position(self.topic)
+        page = StoriesPage(self.topic.account_id, MOST_STORIES, statuses=UNFINISHED)
+        stories = [story.id for story in await self.tools.reads.stories_of(page)]
+        taken = await self._take(stories)
+        return LibrarySnapshot(cursor, self.tools.clock.now(), tuple(taken))
+
+    async def _hear(self, recorded: Recorded) -> AsyncGenerator[Told, None]:
+        """Tell an event, or what the follower needs to understand it."""
+        story_id = recorded.story_id
+        if self.shown is not None and not _begins(recorded) and story_id not in self.shown:
+            # The story ended while the library was taken, so that it is not in there.
+            for snapshot in await self._take([story_id]):
+                yield replace(snapshot, cursor=recorded.cursor)
+                for end in self._show(snapshot, recorded.cursor):
+                    yield end
+        if self.shown is not None:
+            if recorded.origin <= self.shown.get(story_id, START):
+                return
+            self.shown[story_id] = recorded.origin
+        self.unfinished.add(story_id)
+        if isinstance(recorded.event, ENDS):
+            self.unfinished.discard(story_id)
+        yield recorded
+
+    def _show(self, snapshot: Snapshot, cursor: Cursor) -> list[Recorded]:
+        """Remember what a snapshot showed; return the end of a story that has ended."""
+        story_id, end = snapshot.story.id, ending(snapshot)
+        if self.shown is not None:
+            self.shown[story_id] = NEVER if end else snapshot.cursor
+        if end is None:
+            self.unfinished.add(story_id)
+            return []
+        return [replace(end, cursor=cursor)]
+
+    async def _look(self) -> None:
+        """Raise CursorLost where a story has ended, or is gone, and the log does not know."""
+        stories = await self.tools.reads.stories(list(self.unfinished)) if self.unfinished else {}
+        for story_id in self.unfinished:
+            story = stories.get(story_id)
+            if story is None or story.status.is_end:
+                raise CursorLost
+
+    async def _take(self, story_ids: list[UUID]) -> list[Snapshot]:
+        tools = self.tools
+        snapshots = Snapshots(tools.reads, tools.events, tools.clock)
+        return await snapshots.of(self.topic.account_id, story_ids)
+
+
+def _begins(recorded: Recorded) -> bool:
+    """Whether an event needs nothing before it to be understood."""
+    first = recorded.origin.sequence == 1 and recorded.origin.epoch <= 1
+    return first or isinstance(recorded.event, StoryQueued)

@@ -1,0 +1,86 @@
+"""What a follower is shown in the place of events: a story as it stands, and how it ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain.events import (
+    Cursor,
+    Recorded,
+    Snapshot,
+    StoryCanceled,
+    StoryEvent,
+    StoryFailed,
+    StoryReady,
+)
+from domain.stories import StoryStatus
+from usecases.ports import Clock, EventLog, Reads, Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshots:
+    """Takes snapshots: the place in the log first, then the stored state.
+
+    What happens in between comes as events; the other way round it would be lost.
+    """
+
+    reads: Reads
+    events: EventLog
+    clock: Clock
+
+    async def of(self, account_id: UUID, story_ids: Sequence[UUID]) -> list[Snapshot]:
+        """Return the snapshots of an account's stories; those that are gone are left out."""
+        lives = {key: await self.events.live(Topic(account_id, key)) for key in story_ids}
+        stories = await self.reads.stories(story_ids)
+        chapters = await self.reads.chapters(story_ids)
+        waiting = [key for key, story in stories.items() if story.status is StoryStatus.QUEUED]
+        places = await self.reads.places(waiting) if waiting else {}
+        taken = []
+        for key in story_ids:
+            story, live = stories.get(key), lives[key]
+            if story is None or story.account_id != account_id:
+                continue
+            told = tuple(chapters[key])
+            cursor = live.cursor if live else Cursor(story.attempt, 0)
+            snapshot = Snapshot(cursor, self.clock.now(), story, told, place=places.get(key))
+            if live is not None and not story.status.is_end:
+                snapshot = Snapshot(
+                    cursor,
+                    snapshot.taken_at,
+                    story,
+                    # A chapter may be stored and its end not yet announced.
+                    told[: live.chapters],
+                    live.chapter,
+                    live.title,
+                    live.text,
+                    places.get(key),
+                )
+            taken.append(snapshot)
+        return taken
+
+
+def ending(snapshot: Snapshot) -> Recorded | None:
+    """Return the last event of a story that has ended, made from what is stored."""
+    story, chapters = snapshot.story, len(snapshot.told)
+    event: StoryEvent
+    match story.status:
+        case StoryStatus.READY:
+            event, when = (
+                StoryReady(chapters=chapters, words=story.words, sha256=story.sha256 or ""),
+                story.ready_at,
+            )
+        case StoryStatus.FAILED | StoryStatus.BLOCKED:
+            event, when = (
+                StoryFailed(
+                    code=story.failure_code or "",
+                    message=story.failure_message or "",
+                    blocked=story.status is StoryStatus.BLOCKED,
+                    chapters=chapters,
+                ),
+                story.failed_at,
+            )
+        case StoryStatus.CANCELED:
+            event, when = StoryCanceled(chapters=chapters), story.canceled_at
+        case _:
+            return None
+    return Recorded(snapshot.cursor, snapshot.cursor, story.id, when or snapshot.taken_at, event)

@@ -1,0 +1,49 @@
+"""All that goes on in a worker: jobs, and what keeps them going."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from loguru import logger
+from redis.asyncio import Redis
+
+from adapters.heartbeat import BEAT, Heartbeat
+from adapters.queue import called_off
+from workers.line import LineAnnouncer
+from workers.relay import Relay
+from workers.runner import Runner, describe
+
+
+@asynccontextmanager
+async def at_work(
+    runner: Runner, relay: Relay, line: LineAnnouncer, redis: Redis
+) -> AsyncIterator[Runner]:
+    """Keep a worker going for as long as the block lasts."""
+    heartbeat = Heartbeat(redis)
+    chores = [
+        asyncio.create_task(chore)
+        for chore in (relay(), line(), _show_life(heartbeat), _obey(runner, redis))
+    ]
+    try:
+        yield runner
+    finally:
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(*chores, return_exceptions=True)
+        with suppress(Exception):
+            async with asyncio.timeout(1):
+                await heartbeat.stop()
+
+
+async def _show_life(heartbeat: Heartbeat) -> None:
+    while True:
+        try:
+            await heartbeat.beat()
+        except Exception as error:  # noqa: BLE001 - Redis is away, and will be back
+            logger.bind(error=describe(error)).warning("Worker cannot show that it lives")
+        await asyncio.sleep(BEAT.total_seconds())
+
+
+async def _obey(runner: Runner, redis: Redis) -> None:
+    async for job_id in called_off(redis):
+        runner.call_off(job_id)

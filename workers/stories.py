@@ -1,0 +1,32 @@
+"""Jobs about stories."""
+
+from datetime import timedelta
+from typing import Protocol
+from uuid import UUID
+
+from domain.jobs import Lease, RetryPolicy, WriteStory
+from workers.runner import Handler
+
+
+class StoryUseCases(Protocol):
+    """What these jobs call."""
+
+    async def write_story(self, story_id: UUID, lease: Lease) -> None:
+        """Write the story, or go on with it."""
+        ...
+
+    async def abandon_story(self, story_id: UUID, lease: Lease, reason: str) -> None:
+        """Record that it cannot be written."""
+        ...
+
+
+def write_story(use_cases: StoryUseCases) -> Handler:
+    """Write a story: its eight tries spread over some four minutes, as a model's outages do."""
+
+    async def run(task: WriteStory, lease: Lease) -> None:
+        await use_cases.write_story(task.story_id, lease)
+
+    async def abandon(task: WriteStory, lease: Lease, reason: str) -> None:
+        await use_cases.abandon_story(task.story_id, lease, reason)
+
+    return Handler(run, abandon, RetryPolicy(attempts=8), timeout=timedelta(hours=2))
