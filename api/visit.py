@@ -1,6 +1,5 @@
 """What is known about a request before its endpoint sees it."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -49,4 +48,4 @@ def _abort_of(send: Send) -> Callable[[], None]:
     uvicorn `send` is a method of the protocol object, which holds the asyncio transport.
     """
     transport = getattr(getattr(send, "__self__", None), "transport", None)
-    return transport.abort if isinstance(transport, asyncio.WriteTransport) else _nothing
+    return cast("Callable[[], None]", getattr(transport, "abort", _nothing))

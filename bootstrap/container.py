@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from email.utils import parseaddr
 from typing import Literal
 
 from pydantic import SecretStr
@@ -28,7 +27,7 @@ from adapters.queue import ArqQueue
 from adapters.randomness import SystemRandomness
 from adapters.rate_limit import RedisRateLimiter
 from adapters.session_ends import RedisSessionEnds
-from adapters.smtp import SmtpMailer
+from adapters.smtp import SmtpMailer, sender_domain
 from adapters.tokens import JwtAccessTokens, OpaqueRefreshTokens
 from bootstrap.settings import Settings
 from db.database import SqlDatabase, create_engine
@@ -156,7 +155,7 @@ def _use_cases(
     )
     refresh_tokens = OpaqueRefreshTokens()
     token_pairs = TokenPairs(access_tokens, refresh_tokens, _sessions(settings))
-    owe = OweMail(clock, sender_domain=parseaddr(settings.mail_from)[1].rpartition("@")[2])
+    owe = OweMail(clock, sender_domain(settings.mail_from))
     return UseCases(
         sign_up=SignUp(
             database, codes, passwords, PasswordRules(settings.password_min_length), owe, clock

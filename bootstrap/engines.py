@@ -223,6 +223,8 @@ def _unprivileged(death_signal: signal.Signals | None = None) -> list[str]:
         "--clear-groups",
         f"--inh-caps=-all,{right}",
         f"--ambient-caps=-all,{right}",
+        # Without it, access(2) looks past that right, and initdb finds no programs.
+        "--securebits=+no_setuid_fixup",
         *([f"--pdeathsig={death_signal.name.removeprefix('SIG')}"] if death_signal else []),
     ]
 

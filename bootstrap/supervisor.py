@@ -1,7 +1,9 @@
 """Starts everything in order, keeps it running, says where it is, and stops it in order."""
 
 import asyncio
+import select
 import signal
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +21,7 @@ from bootstrap.sole_run import SoleRun
 STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 READY = 200
 READY_POLL_SECONDS = 0.05
+TERMINAL_POLL_SECONDS = 1.0
 SLOW_SECONDS = 30.0
 """After so long without being ready, and then every so often, the supervisor says why."""
 
@@ -51,9 +54,10 @@ class Supervisor:
         """Run until a signal or a fault; return the exit code, 0 for a clean stop."""
         loop = asyncio.get_running_loop()
         for number in STOPPING_SIGNALS:
-            if signal.getsignal(number) is signal.SIG_IGN and number is signal.SIGHUP:
-                continue  # under nohup
+            if number is signal.SIGHUP and _is_detached():
+                continue
             loop.add_signal_handler(number, self._stop.set)
+        terminal = asyncio.create_task(self._stop_without_terminal())
         start = asyncio.create_task(self._start())
         stop = asyncio.create_task(self._stop.wait())
         failure: str | None = None
@@ -65,8 +69,8 @@ class Supervisor:
         except StartFailed as fault:
             failure = str(fault)
         finally:
-            start.cancel()
-            stop.cancel()
+            for task in (start, stop, terminal):
+                task.cancel()
             with suppress(asyncio.CancelledError, StartFailed):
                 await start
             failure = str(self._fault) if self._fault else failure
@@ -152,6 +156,16 @@ class Supervisor:
             f"ready {url}/graphql in {monotonic() - self._started:.1f} s (Ctrl-C stops everything)",
         )
 
+    async def _stop_without_terminal(self) -> None:
+        """Stop when the terminal is gone: SIGHUP may have reached `make` alone, which waits."""
+        if not sys.stdout.isatty():
+            return
+        hang_up = select.poll()
+        hang_up.register(sys.stdout.fileno(), 0)
+        while not hang_up.poll(0):  # noqa: ASYNC110 - the kernel sets no event of ours
+            await asyncio.sleep(TERMINAL_POLL_SECONDS)
+        self._stop.set()
+
     async def _end(self) -> None:
         """Stop what was started, services first: they need the rest to finish their work."""
         self._console.note("stopping")
@@ -164,6 +178,11 @@ class Supervisor:
         await asyncio.gather(*self._keepers, return_exceptions=True)
         self._surroundings.guardian.close()
         self._console.note("stopped")
+
+
+def _is_detached() -> bool:
+    """Whether it was started under nohup or the like, to outlive its terminal."""
+    return signal.getsignal(signal.SIGHUP) is signal.SIG_IGN and not sys.stdout.isatty()
 
 
 def _shown(folder: Path) -> str:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import orjson
 from loguru import logger
@@ -59,6 +60,11 @@ class SqlDatabase:
             raise_taken(error)
         await self._tell_queue(work.jobs)
 
+    async def ping(self) -> None:
+        """Ask PostgreSQL for a sign of life. Raises whatever keeps it from giving one."""
+        async with self._engine.connect() as connection:
+            await connection.exec_driver_sql("SELECT 1")
+
     async def _tell_queue(self, jobs: SqlJobs) -> None:
         due = [job for job in jobs.added if job.run_at <= job.created_at]
         try:
@@ -106,6 +112,7 @@ def create_engine(
             },
         },
     )
+    event.listen(engine.sync_engine, "connect", _prepare)
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     return engine
 
@@ -117,6 +124,19 @@ def asyncpg_url(url: str) -> URL:
     if "sslmode" in query:
         query["ssl"] = query.pop("sslmode")
     return parsed.set(query=query)
+
+
+def _prepare(adapter: Any, *_: Any) -> None:  # noqa: ANN401 - the driver's types
+    """Have ids as Python's own UUID: asyncpg's looks like it, but not to JSON encoders."""
+    adapter.run_async(
+        lambda connection: connection.set_type_codec(
+            "uuid",
+            schema="pg_catalog",
+            format="binary",
+            encoder=lambda value: value.bytes,
+            decoder=lambda value: UUID(bytes=value),
+        )
+    )
 
 
 def _refuse_closed(adapter: Any, *_: Any) -> None:  # noqa: ANN401 - the driver's types

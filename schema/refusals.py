@@ -1,6 +1,7 @@
 """Refusals as the schema shows them: one type a refusal, all of them `implements Refusal`."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
@@ -33,7 +34,7 @@ class RefusalType:
     @classmethod
     def tell(cls, refusal: Refusal) -> Self:
         """Make the published form of a domain refusal: its attributes bear the fields' names."""
-        return cls(**{name: getattr(refusal, name) for name in cls.__dataclass_fields__})
+        return cls(**{field.name: getattr(refusal, field.name) for field in fields(cls)})
 
 
 @strawberry.type(name="InputIssue", description="One thing that is wrong with one field.")

@@ -47,10 +47,18 @@ class Deployment:
     async def __aenter__(self) -> Self:
         self.start_api()
         self.start_worker()
-        await self.ready()
+        try:
+            await self.ready()
+        except BaseException:
+            await self.stop()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """End all processes in order."""
         for process in (*self.workers, *([self.api] if self.api else [])):
             if process.poll() is None:
                 process.terminate()

@@ -1,9 +1,9 @@
 -- The numbering of an account's log: kept beside its stream, so that it survives trimming.
--- Its epoch is the moment it was begun, in milliseconds since 2025-01-01: no two are alike.
+-- Its epoch is the moment it was begun, in microseconds since 2025-01-01: no two are alike.
 
-local function milliseconds()
+local function microseconds()
   local time = redis.call('TIME')
-  return (tonumber(time[1]) - 1735689600) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  return (tonumber(time[1]) - 1735689600) * 1000000 + tonumber(time[2])
 end
 
 local function split(cursor)
@@ -25,7 +25,7 @@ local function account_position(numbering, stream, seconds)
   if known[1] then
     return tonumber(known[1]), tonumber(known[2])
   end
-  local epoch, last = milliseconds(), newest(stream)
+  local epoch, last = microseconds(), newest(stream)
   if last then
     local last_epoch = split(last[1])
     epoch = math.max(epoch, last_epoch + 1)

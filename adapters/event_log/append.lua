@@ -31,7 +31,7 @@ if sequence == 0 then
   if epoch == last_epoch then
     sequence = last_sequence + 1
   else
-    sequence = milliseconds() -- where the count stood nobody knows: this number nobody has seen
+    sequence = microseconds() -- where the count stood nobody knows: this number nobody has seen
   end
 elseif epoch == last_epoch and sequence <= last_sequence then
   return join(epoch, sequence) -- it is here: only the answer was lost

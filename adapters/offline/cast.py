@@ -11,9 +11,21 @@ from adapters.offline.grammar import Avoided
 from adapters.offline.material import Custom, Names
 from domain.briefs import Character, StoryBrief
 
-_ADJECTIVE_ENDINGS: Final = ("ful", "ous", "less", "ive", "able", "ible", "ish", "ical")
+_ADJECTIVE_ENDINGS: Final = (
+    "ful",
+    "ous",
+    "less",
+    "ive",
+    "able",
+    "ible",
+    "ish",
+    "ical",
+    "-witted",
+    "-hearted",
+    "-minded",
+)
 _LEADING_ROLES: Final = re.compile(
-    r"(?:the )?(?:hero|heroine|main character|protagonist|lead)", re.I
+    r"(?:the )?(?:hero|heroine|main character|protagonist|lead)", re.IGNORECASE
 )
 
 # Ways to present somebody. {traits} after a colon may be anything: adjectives, nouns, clauses.
@@ -27,21 +39,21 @@ _BOTH_ADJECTIVES: Final = (
 _BOTH: Final = (
     "There was {name}, {role}: {traits}, as everyone said.",
     "Ask anyone about {name}, {role}, and one heard it at once: {traits}.",
-    "And {name}, {role}? One word was enough to know who was meant: {traits}.",
+    "{name} was {role}, and if there had been a sign, it would have said: {traits}.",
     "What people said of {name}, {role}, was always the same: {traits}.",
-    "As for {name}, {role}: {traits}, and proud of it.",
+    "As for {name}, {role}: {traits}, and everybody knew it.",
 )
 _ROLE: Final = (
     "{name} was {role}.",
     "There was {name}, {role}.",
-    "{name}, {role}, would not have missed it for anything.",
-    "Nor must one forget {name}, {role}.",
-    "And then there was {name}, {role}.",
+    "Everyone knew {name}, {role}.",
+    "To be exact, {name} was {role}.",
+    "{name}, it should be said, was {role}.",
 )
 _ADJECTIVES: Final = (
     "{name} was {traits}.",
     "Of {name} it was said: {traits}, through and through.",
-    "There was {name}, {traits} as ever.",
+    "Few were as {traits} as {name}.",
     "{name}, for one, was {traits}.",
     "And {name} was {traits}, as anybody could see.",
 )
@@ -49,7 +61,7 @@ _TRAITS: Final = (
     "Ask anyone about {name}, and one heard it at once: {traits}.",
     "What people said of {name} was always the same: {traits}.",
     "If {name} had carried a sign, it would have read: {traits}.",
-    "As for {name}: {traits}, and proud of it.",
+    "As for {name}: {traits}, and everybody knew it.",
     "To know {name} was to know this: {traits}.",
 )
 _RIVAL: Final = (
@@ -127,7 +139,9 @@ class Introductions:
     def oppose(self, rival: Character) -> str:
         """Say that somebody is against it."""
         role = f", {self._role(rival)}," if rival.role else ""
-        return self._fresh(_RIVAL).format(name=f"{rival.name}{role}")
+        against = self._fresh(_RIVAL).format(name=f"{rival.name}{role}")
+        traits = self.present(Character(name=rival.name, traits=rival.traits))
+        return f"{against} {traits}".rstrip()
 
     def reconcile(self, rival: Character) -> str:
         """Say that somebody is against it no more."""

@@ -7,7 +7,9 @@ from typing import Final
 
 import inflect
 
-_SMALL_WORDS: Final = frozenset({"a", "an", "the", "of", "with", "and", "in", "on", "that", "who"})
+_SMALL_WORDS: Final = frozenset(
+    {"a", "an", "the", "of", "with", "and", "in", "on", "that", "who", "for", "from", "to", "at"}
+)
 _ENDS: Final = (".", "!", "?", "\u2026", ".\u201d", "!\u201d", "?\u201d", '."', '!"', '?"')
 _DETERMINED: Final = re.compile(
     r"(?:a|an|the|my|our|your|his|her|their|its|one|two|three|four|some|many|no|every|each)\b"

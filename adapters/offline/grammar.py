@@ -170,7 +170,9 @@ class Speaker:
 
     def say(self, markup: str, **verbatim: str) -> str:
         """Fill in the markup: one noun for each slot throughout. Raises Unspeakable."""
-        return _Utterance(self, {**self.verbatim, **verbatim}).say(parse(markup.strip()))
+        said = _Utterance(self, {**self.verbatim, **verbatim}).say(parse(markup.strip()))
+        # What was left out leaves its spaces behind.
+        return "\n".join(" ".join(line.split()) for line in said.split("\n")).strip()
 
     def say_first(self, variants: Iterable[str], **verbatim: str) -> str:
         """Say the first variant that can be said. Raises Unspeakable where none can."""

@@ -76,6 +76,8 @@ class Plot(Value):
     keywords: Lines
     titles: Lines
     moral: Lines
+    object: Lines = ()
+    """What is precious in this plot, where the genre's things would not do."""
     steps: dict[str, Beat]
 
 
@@ -114,6 +116,7 @@ class Lore(Value):
     genres: dict[Genre, Custom]
     plots: dict[str, Plot]
     beats: dict[str, Beat]
+    brief: dict[str, str]
     voices: dict[Tone, Voice]
     names: Names
     scenes: tuple[Scene, ...]
@@ -124,6 +127,7 @@ class Lore(Value):
 def lore() -> Lore:
     """Return the store. It is the same for every story."""
     worlds = _read("worlds")
+    beats = _read("beats")
     scenes = _read("scenes")
     return TypeAdapter(Lore).validate_python(
         {
@@ -131,7 +135,8 @@ def lore() -> Lore:
             "worlds": worlds,
             "genres": _read("genres"),
             "plots": {name: _plot(entry) for name, entry in _read("plots").items()},
-            "beats": _read("beats"),
+            "brief": beats.pop("brief"),
+            "beats": beats,
             "voices": _read("voices"),
             "names": _read("names"),
             "scenes": scenes["scene"],

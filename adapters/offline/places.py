@@ -18,7 +18,9 @@ _ON: Final = re.compile(
     r"stage|coast|cliff|cloud|raft|plane|spaceship|asteroid|shore)s?\b",
     re.IGNORECASE,
 )
-_AT: Final = re.compile(r"\b(?:sea|school|seaside|home|crossroads|circus|fair|zoo|airport)\b", re.I)
+_AT: Final = re.compile(
+    r"\b(?:sea|school|seaside|home|crossroads|circus|fair|zoo|airport)\b", re.IGNORECASE
+)
 _NO_ARTICLE: Final = frozenset({"space", "school", "home", "outer space", "heaven", "town"})
 
 
@@ -31,7 +33,7 @@ def whereabouts(setting: str) -> str:
     ]
     preposition = "at" if _AT.search(head) else "on" if _ON.search(head) else "in"
     # A capital letter means a proper name, except at the start of a phrase such as `Haunted house`.
-    is_named = setting[0].isupper() and (" " not in setting or setting.split()[1][0].isupper())
+    is_named = head[0].isupper() and (" " not in head or head.split()[1][0].isupper())
     needs_article = not (
         is_determined(setting)
         or is_named

@@ -16,7 +16,7 @@ from uuid import UUID
 from graphql import OperationType
 from loguru import logger
 from starlette.datastructures import Headers
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from api.admission import Admission
@@ -61,8 +61,8 @@ ECHO_SECONDS = 11
 class SocketRules:
     """Ceilings and intervals (seconds) of a socket.
 
-    A ping goes out every `ping_seconds`, and within `busy_ping_seconds` of anything that was sent:
-    so a client that takes nothing any more is found within 15 seconds.
+    A ping goes out every `ping_seconds`, and within `busy_ping_seconds` of anything that is sent:
+    so a client that takes nothing any more is cut off within 15 seconds.
     """
 
     operations: int = 10
@@ -168,8 +168,12 @@ class Socket:
 
     async def _accept(self) -> None:
         spoken = SUBPROTOCOL in self._scope["subprotocols"]
-        await self._send_message(
-            {"type": "websocket.accept", "subprotocol": SUBPROTOCOL if spoken else None}
+        await self._transmit(
+            {
+                "type": "websocket.accept",
+                "subprotocol": SUBPROTOCOL if spoken else None,
+                "headers": [],
+            }
         )
         if not spoken:
             raise SocketClosed(4406, f"Speak {SUBPROTOCOL}")
@@ -252,9 +256,9 @@ class Socket:
                 async with asyncio.timeout(rules.ping_seconds - rules.busy_ping_seconds):
                     await self._sent.wait()
             self._ponged.clear()
-            await self._send(PING)
             try:
                 async with asyncio.timeout(rules.pong_seconds):
+                    await self._send(PING)
                     await self._ponged.wait()
             except TimeoutError:
                 raise Unresponsive(4408, "No pong came") from None
@@ -347,15 +351,18 @@ class Socket:
         return text
 
     async def _send(self, frame: str) -> None:
+        if frame != PING:
+            self._sent.set()
+        await self._transmit({"type": "websocket.send", "text": frame})
+
+    async def _transmit(self, message: Message) -> None:
         try:
             async with asyncio.timeout(self._rules.send_seconds):
-                await self._send_message({"type": "websocket.send", "text": frame})
+                await self._send_message(message)
         except TimeoutError:
             raise Unresponsive(4408, "The client does not read") from None
         except OSError:
             raise ClientGone from None
-        if frame != PING:
-            self._sent.set()
 
     async def _close(self, close: SocketClosed) -> None:
         loop = asyncio.get_running_loop()

@@ -126,7 +126,7 @@ class ChapterCompletedType(StoryEventType):
 class StoryReadyType(StoryEventType):
     """Published."""
 
-    chapters: int = strawberry.field(description="How many chapters it has.")
+    chapters: int = strawberry.field(name="chapterCount", description="How many chapters it has.")
     words: int = strawberry.field(description="How many words it has.")
     sha256: str = strawberry.field(
         description="SHA-256 over the UTF-8 bytes of its chapters' texts, joined by one blank line "
@@ -145,7 +145,9 @@ class StoryFailedType(StoryEventType):
     code: str = strawberry.field(description="Stable name of the reason.")
     message: str = strawberry.field(description="A sentence for people.")
     blocked: bool = strawberry.field(description="Whether its content was the reason.")
-    chapters: int = strawberry.field(description="How many finished chapters stay.")
+    chapters: int = strawberry.field(
+        name="chapterCount", description="How many finished chapters stay."
+    )
 
 
 @strawberry.type(
@@ -156,7 +158,27 @@ class StoryFailedType(StoryEventType):
 class StoryCanceledType(StoryEventType):
     """Published."""
 
-    chapters: int = strawberry.field(description="How many finished chapters stay.")
+    chapters: int = strawberry.field(
+        name="chapterCount", description="How many finished chapters stay."
+    )
+
+
+@strawberry.type(
+    name="UnfinishedChapter", description="A chapter that is being written, as far as it was told."
+)
+class UnfinishedChapterType:
+    """Published."""
+
+    number: int = strawberry.field(description="Its place in the story, from 1.")
+    title: str = strawberry.field(description="Its heading, which is not part of the text.")
+    text: str = strawberry.field(
+        description="Its text so far; the next `TextAppended` goes on at its end."
+    )
+
+    @classmethod
+    def tell(cls, snapshot: Snapshot) -> Self:
+        """Make the published form of a snapshot's last part."""
+        return cls(number=snapshot.chapter, title=snapshot.title, text=snapshot.text)
 
 
 @strawberry.type(
@@ -170,15 +192,8 @@ class StorySnapshotType(StoryEventType):
         description="The story. For its text take `chapters` here, which fits the `cursor`."
     )
     chapters: list[ChapterType] = strawberry.field(description="Its finished chapters, in order.")
-    chapter: int | None = strawberry.field(
-        description="The number of the chapter that is being written; null between two."
-    )
-    chapter_title: str | None = strawberry.field(description="That chapter's heading.")
-    text: str = strawberry.field(
-        description="That chapter's text so far; the next `TextAppended` goes on at its end."
-    )
-    place: int | None = strawberry.field(
-        description="Its place in line, 1 being next; null unless it is queued."
+    unfinished: UnfinishedChapterType | None = strawberry.field(
+        description="The chapter that is being written; null between two."
     )
 
     @classmethod
@@ -190,10 +205,7 @@ class StorySnapshotType(StoryEventType):
             story_id=global_id(STORY, snapshot.story.id),
             story=StoryType.tell(snapshot.story),
             chapters=[ChapterType.tell(chapter) for chapter in snapshot.told],
-            chapter=snapshot.chapter or None,
-            chapter_title=snapshot.title if snapshot.chapter else None,
-            text=snapshot.text,
-            place=snapshot.place,
+            unfinished=UnfinishedChapterType.tell(snapshot) if snapshot.chapter else None,
         )
 
 

@@ -38,8 +38,8 @@ class Reader:
         match kind:
             case "StorySnapshot":
                 self.chapters = {c["number"]: c["text"] for c in event["chapters"]}
-                if event.get("chapter"):
-                    self.chapters[event["chapter"]] = event["text"]
+                if unfinished := event["unfinished"]:
+                    self.chapters[unfinished["number"]] = unfinished["text"]
             case "StoryRestarted":
                 kept = range(1, event["fromChapter"])
                 self.chapters = {n: text for n, text in self.chapters.items() if n in kept}

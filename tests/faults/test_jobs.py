@@ -192,10 +192,10 @@ async def test_a_job_that_nobody_was_woken_for_is_found(site: Site) -> None:
 
 async def test_a_job_survives_a_flushed_redis(site: Site) -> None:
     story_id, _ = await site.ask_for_story()
-    await site.redis.flushall()
+    await site.redis.flushdb()
     worker = await site.start_worker()
     await worker.says("started attempt 1")
-    await site.redis.flushall()
+    await site.redis.flushdb()
     worker.go_on()
     await worker.says("written")
     assert await site.chapters(story_id) == 1

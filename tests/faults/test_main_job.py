@@ -154,7 +154,7 @@ async def test_a_mail_waits_for_its_server(
     await ada.follow(story_id, reader)
     async with asyncio.timeout(10):
         while "Job will be tried again" not in deployment.log("worker"):
-            await asyncio.sleep(0.05)  # the worker says what it does in its log alone
+            await asyncio.sleep(0.05)  # noqa: ASYNC110 - only its log tells
 
     await mail_server.start()
     mail = await mail_server.mail_to(ADDRESS, count=2, within=30)

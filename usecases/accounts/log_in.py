@@ -59,9 +59,10 @@ class LogIn:
 
     async def _claimed(self, email: str) -> Account | None:
         async with self.database.begin() as work:
-            return await work.accounts.active_with_email(
-                email
-            ) or await work.accounts.latest_pending_with_email(email)
+            owner = await work.accounts.active_with_email(email)
+            # Asked in any case, so that it takes as long.
+            claimant = await work.accounts.latest_pending_with_email(email)
+        return owner or claimant
 
     async def _challenge(self, account: Account) -> Challenge:
         """Return the challenge that is open, or else a new one, with a code on its way."""
@@ -69,7 +70,9 @@ class LogIn:
         if challenge is None:
             challenge = await self.codes.open(CodePurpose.SIGN_UP, account.email, account.id)
             async with self.database.begin() as work:
-                await self.owe.sign_up_code(work, challenge, account)
+                await work.accounts.lock_email(account.email)  # so that it is not removed now
+                if await work.accounts.get(account.id):
+                    await self.owe.sign_up_code(work, challenge, account)
         return challenge
 
     async def _begin(self, account: Account, password: str, device: Device) -> LoggedIn:

@@ -27,10 +27,11 @@ class ResendOtp:
         return challenge
 
     async def _mail(self, work: Work, challenge: Challenge) -> None:
+        await work.accounts.lock_email(challenge.email)  # so that no claim of it is removed now
         owner = await work.accounts.active_with_email(challenge.email)
+        # For a decoy this finds nobody, and takes as long.
+        claimant = await work.accounts.get(challenge.account_id or challenge.id)
         if owner:
             await self.owe.address_in_use(work, owner)
-        elif challenge.account_id:
-            claimant = await work.accounts.get(challenge.account_id)
-            if claimant:
-                await self.owe.sign_up_code(work, challenge, claimant)
+        elif claimant:
+            await self.owe.sign_up_code(work, challenge, claimant)

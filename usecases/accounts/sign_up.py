@@ -58,10 +58,12 @@ class SignUp:
             CodePurpose.SIGN_UP, profile.email, None if owner else account.id
         )
         async with self.database.begin() as work:
+            await work.accounts.add(account)
             if owner:
+                # Stored only to take as long: an address that is owned cannot be claimed.
+                await work.accounts.remove_pending_with_email(owner.email, but=owner.id)
                 await self.owe.address_in_use(work, owner)
             else:
-                await work.accounts.add(account)
                 await self.owe.sign_up_code(work, challenge, account)
         logger.bind(challenge_id=str(challenge.id)).info("Sign-up asked for")
         return challenge

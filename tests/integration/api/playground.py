@@ -176,7 +176,8 @@ class Subscription:
                 watch.canceled.set()
 
     @strawberry.subscription
-    async def flood(self, size: int) -> AsyncIterator[str]:
+    async def flood(self, info: Info, size: int) -> AsyncIterator[str]:
+        info.context.watch.started.set()
         while True:
             yield "x" * size
 

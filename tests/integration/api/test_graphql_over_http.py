@@ -9,6 +9,7 @@ import pytest
 from httpx2 import Response
 
 from api.graphql.http import PREFLIGHT_HEADERS, WHERE_SUBSCRIPTIONS_GO
+from bootstrap.settings import Environment
 from tests.integration.api.service import Service, service
 
 RESPONSE = "application/graphql-response+json"
@@ -418,7 +419,7 @@ async def test_a_monstrous_literal_is_told_briefly(api: Service, literal: str) -
 
 
 async def test_production_suggests_no_names() -> None:
-    async with service(environment="production") as api:
+    async with service(environment=Environment.PRODUCTION) as api:
         response = await api.post("{ hallo }")
         field = await api.post(
             "query ($w: Wish!) { wish(wish: $w) }", variables={"w": {"text": "", "star": 1}}
@@ -460,7 +461,7 @@ async def test_a_good_token_names_the_caller(api: Service) -> None:
     [
         (None, "UNAUTHENTICATED"),
         ("Bearer rubbish", "UNAUTHENTICATED"),
-        ("Bearer ", "UNAUTHENTICATED"),
+        ("Bearer", "UNAUTHENTICATED"),
         ("Basic abc", "UNAUTHENTICATED"),
     ],
 )

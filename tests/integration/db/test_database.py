@@ -241,6 +241,18 @@ def test_urls_are_taken_as_operators_write_them(url: str, dialect_url: str) -> N
     assert asyncpg_url(url).render_as_string(hide_password=False) == dialect_url
 
 
+async def test_ids_are_plain_uuids(engine: AsyncEngine, database: SqlDatabase) -> None:
+    account = an_account()
+    async with database.begin() as work:
+        await work.accounts.add(account)
+        job = await work.jobs.add(SendDelivery(delivery_id=uuid4()), dedupe_key="delivery:1")
+    async with database.begin() as work:
+        stored = await work.accounts.get(account.id)
+    read = await SqlReads(engine).accounts([account.id])
+    assert stored is not None
+    assert {type(stored.id), type(read[account.id].id), type(job.id)} == {UUID}
+
+
 # --- cost -----------------------------------------------------------------------------------------
 
 
