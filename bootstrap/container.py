@@ -18,16 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters.clock import SystemClock
 from adapters.codes import RedisCodes
 from adapters.event_log.log import RedisEventLog
-from adapters.gemini.limits import GeminiLimits
-from adapters.gemini.storyteller import GeminiStoryteller
-from adapters.letters.jinja import JinjaLetters
-from adapters.offline.storyteller import OfflineStoryteller
 from adapters.passwords import Argon2Passwords
 from adapters.queue import ArqQueue
 from adapters.randomness import SystemRandomness
 from adapters.rate_limit import RedisRateLimiter
 from adapters.session_ends import RedisSessionEnds
-from adapters.smtp import SmtpMailer, sender_domain
+from adapters.smtp import sender_domain
 from adapters.tokens import JwtAccessTokens, OpaqueRefreshTokens
 from bootstrap.settings import Settings
 from db.database import SqlDatabase, create_engine
@@ -45,17 +41,12 @@ from usecases.accounts.sign_up import SignUp
 from usecases.accounts.token_pairs import TokenPairs
 from usecases.accounts.verify_otp import VerifyOtp
 from usecases.catalog import UseCases
-from usecases.deliveries.abandon_delivery import AbandonDelivery
 from usecases.deliveries.owe import OweMail
-from usecases.deliveries.send_delivery import SendDelivery
-from usecases.ports import Clock, Storyteller
-from usecases.stories.abandon_story import AbandonStory
-from usecases.stories.announce_places import AnnouncePlaces
+from usecases.ports import Clock
 from usecases.stories.cancel_story import CancelStory
 from usecases.stories.follow_account import FollowAccount
 from usecases.stories.follow_story import FollowStory
 from usecases.stories.request_story import RequestStory, StoryQuota
-from usecases.stories.write_story import WriteStory
 
 Part = Literal["api", "worker"]
 """Which of the two kinds of process this is; it names the connections in PostgreSQL."""
@@ -77,6 +68,8 @@ class Container:
     job_queue: ArqQueue
     event_log: RedisEventLog
     session_ends: RedisSessionEnds
+    codes: RedisCodes
+    owe: OweMail
     rate_limiter: RedisRateLimiter
     use_cases: UseCases
 
@@ -98,13 +91,14 @@ async def open_container(settings: Settings, part: Part) -> AsyncIterator[Contai
         stack.push_async_callback(event_log.aclose)
         session_ends = RedisSessionEnds(redis, access_life=_sessions(settings).access, clock=clock)
         stack.push_async_callback(session_ends.close)
-        storyteller = _storyteller(settings)
-        if isinstance(storyteller, GeminiStoryteller):
-            stack.push_async_callback(storyteller.aclose)
         passwords = Argon2Passwords(
             memory_kib=settings.argon2_memory_kib, time_cost=settings.argon2_time_cost
         )
         stack.callback(passwords.close)
+        codes = RedisCodes(
+            redis, pepper=_key(settings.code_pepper), policy=_codes(settings), clock=clock
+        )
+        owe = OweMail(clock, sender_domain(settings.mail_from))
         database, reads = SqlDatabase(engine, job_queue), SqlReads(engine)
         yield Container(
             settings=settings,
@@ -117,16 +111,18 @@ async def open_container(settings: Settings, part: Part) -> AsyncIterator[Contai
             job_queue=job_queue,
             event_log=event_log,
             session_ends=session_ends,
+            codes=codes,
+            owe=owe,
             rate_limiter=RedisRateLimiter(redis),
             use_cases=_use_cases(
                 settings,
                 clock=clock,
-                redis=redis,
                 database=database,
                 reads=reads,
                 event_log=event_log,
                 session_ends=session_ends,
-                storyteller=storyteller,
+                codes=codes,
+                owe=owe,
                 passwords=passwords,
             ),
         )
@@ -136,17 +132,14 @@ def _use_cases(
     settings: Settings,
     *,
     clock: Clock,
-    redis: Redis,
     database: SqlDatabase,
     reads: SqlReads,
     event_log: RedisEventLog,
     session_ends: RedisSessionEnds,
-    storyteller: Storyteller,
+    codes: RedisCodes,
+    owe: OweMail,
     passwords: Argon2Passwords,
 ) -> UseCases:
-    codes = RedisCodes(
-        redis, pepper=_key(settings.code_pepper), policy=_codes(settings), clock=clock
-    )
     access_tokens = JwtAccessTokens(
         seed=_key(settings.token_signing_key),
         issuer=settings.token_issuer,
@@ -155,7 +148,6 @@ def _use_cases(
     )
     refresh_tokens = OpaqueRefreshTokens()
     token_pairs = TokenPairs(access_tokens, refresh_tokens, _sessions(settings))
-    owe = OweMail(clock, sender_domain(settings.mail_from))
     return UseCases(
         sign_up=SignUp(
             database, codes, passwords, PasswordRules(settings.password_min_length), owe, clock
@@ -174,13 +166,6 @@ def _use_cases(
         cancel_story=CancelStory(database, event_log, clock),
         follow_story=FollowStory(reads, event_log, clock),
         follow_account=FollowAccount(reads, event_log, clock),
-        write_story=WriteStory(database, storyteller, event_log, owe, clock),
-        abandon_story=AbandonStory(database, event_log, clock),
-        announce_places=AnnouncePlaces(reads, event_log),
-        send_delivery=SendDelivery(
-            database, codes, JinjaLetters(settings.public_url), _mailer(settings), clock
-        ),
-        abandon_delivery=AbandonDelivery(database, clock),
     )
 
 
@@ -196,35 +181,6 @@ async def _redis(url: str) -> AsyncIterator[Redis]:
         retry_on_error=[ConnectionLost, TimedOut],
     ) as redis:
         yield redis
-
-
-def _storyteller(settings: Settings) -> Storyteller:
-    if settings.storyteller_name == "offline":
-        return OfflineStoryteller(settings.offline_words_per_minute)
-    return GeminiStoryteller(
-        settings.gemini_api_key.get_secret_value(),
-        settings.gemini_model,
-        base_url=settings.gemini_base_url,
-        limits=GeminiLimits(
-            max_output_tokens=settings.gemini_max_output_tokens,
-            first_chunk_seconds=settings.gemini_first_chunk_seconds,
-            chunk_seconds=settings.gemini_chunk_seconds,
-            total_seconds=settings.gemini_total_seconds,
-            attempts=settings.gemini_attempts,
-        ),
-    )
-
-
-def _mailer(settings: Settings) -> SmtpMailer:
-    return SmtpMailer(
-        host=settings.smtp_host,
-        port=settings.smtp_port,
-        sender=settings.mail_from,
-        username=settings.smtp_username,
-        password=settings.smtp_password.get_secret_value(),
-        security=settings.smtp_security,
-        timeout=settings.smtp_timeout_seconds,
-    )
 
 
 def _codes(settings: Settings) -> CodePolicy:

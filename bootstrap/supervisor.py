@@ -20,7 +20,7 @@ from bootstrap.sole_run import SoleRun
 
 STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 READY = 200
-READY_POLL_SECONDS = 0.05
+READY_POLL_SECONDS = 0.1
 TERMINAL_POLL_SECONDS = 1.0
 SLOW_SECONDS = 30.0
 """After so long without being ready, and then every so often, the supervisor says why."""

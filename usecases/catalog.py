@@ -22,7 +22,7 @@ from usecases.stories.write_story import WriteStory
 
 @dataclass(frozen=True, slots=True)
 class UseCases:
-    """The use cases, wired."""
+    """What clients ask for."""
 
     sign_up: SignUp
     verify_otp: VerifyOtp
@@ -36,6 +36,12 @@ class UseCases:
     cancel_story: CancelStory
     follow_story: FollowStory
     follow_account: FollowAccount
+
+
+@dataclass(frozen=True, slots=True)
+class Duties:
+    """What workers do by themselves."""
+
     write_story: WriteStory
     abandon_story: AbandonStory
     announce_places: AnnouncePlaces

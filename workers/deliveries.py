@@ -8,7 +8,7 @@ from domain.jobs import Lease, RetryPolicy, SendDelivery
 from workers.runner import Handler
 
 
-class DeliveryUseCases(Protocol):
+class DeliveryDuties(Protocol):
     """What these jobs call."""
 
     async def send_delivery(self, delivery_id: UUID, lease: Lease) -> None:
@@ -20,13 +20,13 @@ class DeliveryUseCases(Protocol):
         ...
 
 
-def send_delivery(use_cases: DeliveryUseCases) -> Handler:
+def send_delivery(duties: DeliveryDuties) -> Handler:
     """Send a mail. It knows when it expires, so its tries are more than it will ever need."""
 
     async def run(task: SendDelivery, lease: Lease) -> None:
-        await use_cases.send_delivery(task.delivery_id, lease)
+        await duties.send_delivery(task.delivery_id, lease)
 
     async def abandon(task: SendDelivery, lease: Lease, reason: str) -> None:
-        await use_cases.abandon_delivery(task.delivery_id, lease, reason)
+        await duties.abandon_delivery(task.delivery_id, lease, reason)
 
     return Handler(run, abandon, RetryPolicy(attempts=50), timeout=timedelta(minutes=5))

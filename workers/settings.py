@@ -9,6 +9,7 @@ from typing import Any
 import uvloop
 
 from bootstrap.container import open_container
+from bootstrap.duties import open_duties
 from bootstrap.logs import configure_logs
 from bootstrap.settings import Settings, load_settings
 from workers.crew import at_work
@@ -35,15 +36,15 @@ def worker_settings() -> dict[str, Any]:
 @asynccontextmanager
 async def _crew(settings: Settings) -> AsyncIterator[Runner]:
     configure_logs(settings)  # arq's command has set up logs of its own before
-    async with open_container(settings, part="worker") as container:
-        use_cases, desk = container.use_cases, container.job_desk
-        handlers = {
-            "write_story": write_story(use_cases),
-            "send_delivery": send_delivery(use_cases),
-        }
+    async with (
+        open_container(settings, part="worker") as container,
+        open_duties(container) as duties,
+    ):
+        desk = container.job_desk
+        handlers = {"write_story": write_story(duties), "send_delivery": send_delivery(duties)}
         lease = timedelta(seconds=settings.job_lease_seconds)
         runner = Runner(desk, handlers, container.clock, beat=lease / 3)
         relay = Relay(desk, container.job_queue)
-        line = LineAnnouncer(container.redis, use_cases.announce_places)
+        line = LineAnnouncer(container.redis, duties.announce_places)
         async with at_work(runner, relay, line, container.redis):
             yield runner

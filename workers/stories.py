@@ -8,7 +8,7 @@ from domain.jobs import Lease, RetryPolicy, WriteStory
 from workers.runner import Handler
 
 
-class StoryUseCases(Protocol):
+class StoryDuties(Protocol):
     """What these jobs call."""
 
     async def write_story(self, story_id: UUID, lease: Lease) -> None:
@@ -20,13 +20,13 @@ class StoryUseCases(Protocol):
         ...
 
 
-def write_story(use_cases: StoryUseCases) -> Handler:
+def write_story(duties: StoryDuties) -> Handler:
     """Write a story: its eight tries spread over some four minutes, as a model's outages do."""
 
     async def run(task: WriteStory, lease: Lease) -> None:
-        await use_cases.write_story(task.story_id, lease)
+        await duties.write_story(task.story_id, lease)
 
     async def abandon(task: WriteStory, lease: Lease, reason: str) -> None:
-        await use_cases.abandon_story(task.story_id, lease, reason)
+        await duties.abandon_story(task.story_id, lease, reason)
 
     return Handler(run, abandon, RetryPolicy(attempts=8), timeout=timedelta(hours=2))

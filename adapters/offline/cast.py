@@ -164,9 +164,7 @@ class Introductions:
         return with_article(role) if role[0].isalnum() else role
 
     def _is_adjective(self, trait: str) -> bool:
-        words = trait.lower().split()
-        while words and words[0] in {"very", "a", "bit", "little", "quite", "always", "rather"}:
-            words = words[1:]
-        return len(words) == 1 and (
-            words[0] in self._names.adjectives or words[0].endswith(_ADJECTIVE_ENDINGS)
+        word = trait.lower()
+        return " " not in word and (
+            word in self._names.adjectives or word.endswith(_ADJECTIVE_ENDINGS)
         )

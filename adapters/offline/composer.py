@@ -5,20 +5,20 @@ story is whole; the rest of the length is shared out among the beats, which spen
 own step of the plot, then on scenes, then on moments.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
-from typing import Final, Literal
+from typing import Final
 
-from adapters.offline.cast import Cast, Introductions, cast_for
-from adapters.offline.english import listed, sentence, title_case
+from adapters.offline.cast import Introductions
+from adapters.offline.english import listed, title_case
+from adapters.offline.frame import frame_for
 from adapters.offline.grammar import Avoided, Bag, Speaker, Unspeakable
-from adapters.offline.material import STEPS, Beat, Lore, Phase, Plot, lore
-from adapters.offline.places import whereabouts, world_for
+from adapters.offline.material import STEPS, Beat, Lore, Phase, lore
+from adapters.offline.passages import SCENES, Passage
 from adapters.offline.wishes import idea_sentence, theme_sentence
-from domain.briefs import AgeBand, Genre, StoryBrief
+from domain.briefs import StoryBrief
 from domain.text import count_words
 
 BEATS: Final = (
@@ -55,55 +55,9 @@ _SALIENCE: Final = (
 _DISPENSABLE: Final = ("attempt2", "obstacle", "low", "decision", "turn")
 """What a very short story leaves out first."""
 
-_SCENES: Final[dict[str, tuple[Phase, Literal["before", "after"]]]] = {
-    "opening": ("everyday", "after"),
-    "companions": ("everyday", "after"),
-    "spark": ("everyday", "before"),
-    "decision": ("preparing", "after"),
-    "obstacle": ("journey", "before"),
-    "attempt1": ("journey", "before"),
-    "attempt2": ("journey", "before"),
-    "low": ("night", "after"),
-    "turn": ("journey", "before"),
-    "climax": ("journey", "before"),
-    "resolution": ("return", "after"),
-    "echo": ("return", "before"),
-}
-
 _WEIGHTS: Final = {"opening": 1.2, "obstacle": 0.9, "attempt2": 0.9, "turn": 1.2, "climax": 1.7}
 """How much of its chapter's length a beat gets, where it is not 1."""
 
-_RICHNESS: Final = {
-    AgeBand.TODDLER: 0.0,
-    AgeBand.PRESCHOOL: 0.15,
-    AgeBand.EARLY_READER: 0.45,
-    AgeBand.MIDDLE_GRADE: 0.8,
-    AgeBand.TEEN: 0.95,
-    AgeBand.ADULT: 1.0,
-}
-
-_USUAL_GENRES: Final = {
-    AgeBand.TODDLER: (Genre.BEDTIME, Genre.ANIMAL_TALE),
-    AgeBand.PRESCHOOL: (Genre.BEDTIME, Genre.ANIMAL_TALE, Genre.FAIRY_TALE),
-    AgeBand.EARLY_READER: (Genre.ADVENTURE, Genre.ANIMAL_TALE, Genre.FAIRY_TALE),
-    AgeBand.MIDDLE_GRADE: (Genre.ADVENTURE, Genre.FANTASY, Genre.MYSTERY),
-    AgeBand.TEEN: (Genre.ADVENTURE, Genre.FANTASY, Genre.MYSTERY),
-    AgeBand.ADULT: (Genre.MYSTERY, Genre.SLICE_OF_LIFE, Genre.FANTASY),
-}
-
-_STORY_LONG: Final = (
-    "object",
-    "keeper",
-    "feast",
-    "beacon",
-    "far",
-    "hurdle",
-    "stranger",
-    "landmark",
-    "shelter",
-    "snack",
-)
-"""What is the same thing throughout the plot."""
 _SCENE_LONG: Final = ("stranger", "landmark", "shelter", "snack")
 """What a scene may have of its own."""
 
@@ -135,49 +89,6 @@ class Tale:
     chapters: tuple[ToldChapter, ...]
 
 
-@dataclass(slots=True)
-class _Passage:
-    """What is told of one beat."""
-
-    beat: str
-    chapter: int
-    core: str
-    prelude: list[str] = field(default_factory=list)
-    wishes: list[str] = field(default_factory=list)
-    must: list[str] = field(default_factory=list)
-    more: list[str] = field(default_factory=list)
-    scenes: list[str] = field(default_factory=list)
-    closing: str = ""
-
-    @property
-    def words(self) -> int:
-        return sum(map(count_words, self.paragraphs))
-
-    @property
-    def paragraphs(self) -> list[str]:
-        told = [*_paragraphs([self.core, *self.wishes, *self.more, *self.must])]
-        before = _SCENES[self.beat][1] == "before"
-        body = [*self.scenes, *told] if before else [*told, *self.scenes]
-        return [part for part in (" ".join(self.prelude), *body, self.closing) if part]
-
-
-def _paragraphs(sentences: Sequence[str]) -> Iterator[str]:
-    """Join sentences; a paragraph mark begins another paragraph, and so does a speaker."""
-    paragraph = ""
-    for told in sentences:
-        first, *rest = told.removeprefix("\u00b6").split("\u00b6")
-        was_spoken = paragraph.startswith("\u201c") and count_words(paragraph) > _LINE / 2
-        if paragraph and (was_spoken or told.startswith(("\u00b6", "\u201c"))):
-            yield paragraph
-            paragraph = ""
-        paragraph = f"{paragraph} {first}".strip()
-        for part in rest:
-            yield paragraph
-            paragraph = part.strip()
-    if paragraph:
-        yield paragraph
-
-
 def compose(brief: StoryBrief, seed: int, chapters: int) -> Tale:
     """Write the story of a brief in so many chapters, from 1 to 12."""
     return _Composer(brief, seed, chapters, lore()).compose()
@@ -191,13 +102,10 @@ class _Composer:
         self._chapters = chapters
         self._lore = store
         self._chance = chance = Random(seed)  # noqa: S311 - a story that can be told again
-        genre = brief.genre or chance.choice(_USUAL_GENRES[brief.audience])
-        self._custom = store.genres[genre]
-        self._voice = store.voices[brief.tone or self._custom.tone]
-        self._cast: Cast = cast_for(brief, self._custom, store.names, chance)
+        frame = frame_for(brief, store, chance)
+        self._cast, self._plot, self._voice = frame.cast, frame.plot, frame.voice
+        self._speaker = frame.speaker
         self._introductions = Introductions(self._cast, store.names, chance)
-        self._plot = self._choose_plot()
-        self._speaker = self._make_speaker()
         self._allies = Bag(chance, [ally.name for ally in self._cast.allies])
         self._scenes = self._shuffled_scenes()
         self._moments = self._speaker.shuffled(store.moments)
@@ -212,68 +120,6 @@ class _Composer:
         self._fill(passages)
         return Tale(title, tuple(self._bind(passages, title)))
 
-    # --- the frame ---
-
-    def _choose_plot(self) -> Plot:
-        """Take the plot that the wishes hint at, else one that suits the genre."""
-        brief = self._brief
-        wished = " ".join(filter(None, (brief.idea, brief.moral, *brief.themes))).lower()
-        words = set(re.findall(r"\w+", wished))
-        avoided = Avoided.of(brief.avoid)
-        plots = {
-            name: plot
-            for name, plot in self._lore.plots.items()
-            if not any(all(map(avoided.holds, step.core)) for step in plot.steps.values())
-        } or self._lore.plots
-        scores = {
-            name: len(words & set(plot.keywords)) + (name in self._custom.plots) / 2
-            for name, plot in plots.items()
-        }
-        best = max(scores.values())
-        return plots[self._chance.choice([name for name in scores if scores[name] == best])]
-
-    def _make_speaker(self) -> Speaker:
-        brief, chance = self._brief, self._chance
-        avoided = Avoided.of(brief.avoid)
-        world = world_for(
-            self._lore.worlds,
-            (brief.setting, brief.idea, " ".join(brief.themes)),
-            chance,
-            self._custom.worlds,
-        )
-        wonder = world.creature if self._custom.wonder else ()
-        nouns: dict[str, Sequence[str]] = {
-            **{
-                name: (*lines, *self._lore.anywhere.get(name, ()))
-                for name, lines in world.model_dump().items()
-            },
-            "helper": (*world.stranger, *wonder),
-            "object": self._treasures(),
-            "keeper": self._custom.keeper,
-            "feast": self._lore.names.feast,
-        }
-        bags = {
-            name: Bag(chance, [line for line in lines if not avoided.holds(line)] or lines)
-            for name, lines in nouns.items()
-        }
-        fixed = {name: bags[name].draw() for name in _STORY_LONG}
-        fixed["guest"] = re.split(r" (?:who|with|from|of|that) ", fixed["keeper"])[0].split()[-1]
-        setting = whereabouts(brief.setting) if brief.setting else bags["settings"].draw()
-        moral = brief.moral or chance.choice(self._plot.moral)
-        verbatim = {
-            "hero": self._cast.hero.name,
-            "friends": self._cast.friends,
-            "where": setting,
-            "moral": sentence(moral),
-        }
-        return Speaker(chance, _RICHNESS[brief.audience], avoided, bags, verbatim, fixed)
-
-    def _treasures(self) -> Sequence[str]:
-        """Return what may be precious: a thing the wishes name, if there is one."""
-        wished = " ".join(filter(None, (self._brief.idea, *self._brief.themes))).lower()
-        named = [word for word in re.findall(r"\w+", wished) if word in self._lore.names.treasures]
-        return self._plot.object or named[:1] or self._custom.object
-
     def _shuffled_scenes(self) -> dict[Phase, list[str]]:
         scenes: dict[Phase, list[str]] = {}
         for scene in self._chance.sample(self._lore.scenes, len(self._lore.scenes)):
@@ -282,11 +128,11 @@ class _Composer:
 
     # --- what must be told ---
 
-    def _essentials(self) -> list[_Passage]:
-        passages: list[_Passage] = []
+    def _essentials(self) -> list[Passage]:
+        passages: list[Passage] = []
         for index, beat in enumerate(BEATS):
             core = self._core(beat, passages[-1].core if passages else " ")
-            passages.append(_Passage(beat, index * self._chapters // len(BEATS), core))
+            passages.append(Passage(beat, index * self._chapters // len(BEATS), core))
         for rival in self._cast.rivals:
             _of(passages, "spark").must.append(self._introductions.oppose(rival))
             _of(passages, "resolution").must.append(self._introductions.reconcile(rival))
@@ -306,7 +152,7 @@ class _Composer:
     def _beat(self, beat: str) -> Beat:
         return self._plot.steps[beat] if beat in STEPS else self._lore.beats[beat]
 
-    def _grant_wishes(self, passages: list[_Passage]) -> None:
+    def _grant_wishes(self, passages: list[Passage]) -> None:
         """Tell what else the reader asked for."""
         brief, cast, introductions = self._brief, self._cast, self._introductions
         opening, company = _of(passages, "opening"), _of(passages, "companions")
@@ -318,7 +164,7 @@ class _Composer:
         if brief.themes:
             opening.prelude.append(theme_sentence(brief.themes, self._chance))
 
-    def _shorten(self, passages: list[_Passage]) -> None:
+    def _shorten(self, passages: list[Passage]) -> None:
         """Leave out what a very short story has no room for: steps first, then wishes."""
         for beat in _DISPENSABLE:
             passage = _of(passages, beat)
@@ -338,12 +184,12 @@ class _Composer:
             if passage.beat in self._lore.brief and self._is_too_long(passages):
                 passage.core = self._say([self._lore.brief[passage.beat]])
 
-    def _is_too_long(self, passages: Sequence[_Passage]) -> bool:
+    def _is_too_long(self, passages: Sequence[Passage]) -> bool:
         return _words(passages) > self._brief.words * 1.1
 
     # --- the rest of the length ---
 
-    def _fill(self, passages: Sequence[_Passage]) -> None:
+    def _fill(self, passages: Sequence[Passage]) -> None:
         echo = passages[-1]
         room = self._brief.words - _words(passages)
         closing = self._say(self._speaker.shuffled(self._voice.closing))
@@ -361,9 +207,9 @@ class _Composer:
         for passage, share in zip(passages, shares, strict=True):
             budget = room * share / sum(shares) + spare
             spare = budget - self._tell_more(passage, budget)
-        self._add_moments(_of(passages, "resolution"), spare)
+        self._add_moments(_of(passages, "resolution"), spare, most=1)
 
-    def _tell_more(self, passage: _Passage, budget: float) -> int:
+    def _tell_more(self, passage: Passage, budget: float) -> int:
         """Spend a beat's budget of words; return what was spent."""
         before = passage.words
         friend = self._allies.draw()
@@ -379,12 +225,13 @@ class _Composer:
             with suppress(Unspeakable, IndexError):
                 passage.more.append(self._speaker.say(self._remarks.pop()))
         self._add_scenes(passage, budget + before)
-        if not self._scenes[_SCENES[passage.beat][0]]:
-            self._add_moments(passage, budget + before - passage.words)
+        if not self._scenes[SCENES[passage.beat][0]]:
+            room = budget + before - passage.words
+            self._add_moments(passage, room, most=_MOMENTS_A_BEAT)
         return passage.words - before
 
-    def _add_scenes(self, passage: _Passage, limit: float) -> None:
-        phase, _ = _SCENES[passage.beat]
+    def _add_scenes(self, passage: Passage, limit: float) -> None:
+        phase, _ = SCENES[passage.beat]
         waiting = self._scenes[phase]
         too_long: list[str] = []
         while waiting and limit - passage.words >= _SCENE_ROOM:
@@ -409,9 +256,9 @@ class _Composer:
         finally:
             self._speaker.fixed.update(plot)
 
-    def _add_moments(self, passage: _Passage, room: float) -> None:
+    def _add_moments(self, passage: Passage, room: float, *, most: int) -> None:
         limit = passage.words + room
-        for _ in range(_MOMENTS_A_BEAT):
+        for _ in range(most):
             if not self._moments or limit - passage.words < _MOMENT_ROOM:
                 return
             markup = self._moments.pop()
@@ -438,11 +285,11 @@ class _Composer:
 
     # --- the book ---
 
-    def _paragraphs(self, parts: Sequence[_Passage]) -> list[str]:
+    def _paragraphs(self, parts: Sequence[Passage]) -> list[str]:
         paragraphs = [paragraph for passage in parts for paragraph in passage.paragraphs]
         return list(_joined(paragraphs)) if self._brief.words < _SHORT else paragraphs
 
-    def _bind(self, passages: Sequence[_Passage], title: str) -> Iterator[ToldChapter]:
+    def _bind(self, passages: Sequence[Passage], title: str) -> Iterator[ToldChapter]:
         for number in range(self._chapters):
             parts = [passage for passage in passages if passage.chapter == number]
             beats = {passage.beat for passage in parts}
@@ -467,9 +314,9 @@ def _joined(paragraphs: Sequence[str]) -> Iterator[str]:
     yield joined
 
 
-def _words(passages: Sequence[_Passage]) -> int:
+def _words(passages: Sequence[Passage]) -> int:
     return sum(passage.words for passage in passages)
 
 
-def _of(passages: Sequence[_Passage], beat: str) -> _Passage:
+def _of(passages: Sequence[Passage], beat: str) -> Passage:
     return next(passage for passage in passages if passage.beat == beat)

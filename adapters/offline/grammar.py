@@ -15,6 +15,11 @@ from typing import Final
 from adapters.offline.english import capitalised, title_case, with_article
 
 _MARKS: Final = re.compile(r"[{}\[\]<>|/]|\$[A-Za-z_]+")
+_SHORTEST_PLURAL: Final = 3
+_UNAVOIDABLE: Final = re.compile(
+    r"an?|and|as|at|but|for|he|i|in|is|it|no|not|of|on|or|she|so|that|the|they|this|to|was|we|with"
+)
+"""Words without which nothing can be said."""
 _CLOSING: Final = {"{": "}", "[": "]", "<": ">"}
 
 
@@ -118,7 +123,9 @@ class Avoided:
     @classmethod
     def of(cls, words: Iterable[str]) -> "Avoided":
         """Avoid these words in every form they usually take: `spiders` avoids `spider` too."""
-        forms = "|".join(_forms(word.lower()) for word in words)
+        forms = "|".join(
+            _forms(word.lower()) for word in words if not _UNAVOIDABLE.fullmatch(word.lower())
+        )
         return cls(re.compile(rf"(?<!\w)(?:{forms})(?!\w)", re.IGNORECASE) if forms else None)
 
     def holds(self, text: str) -> bool:
@@ -130,7 +137,7 @@ def _forms(word: str) -> str:
     """Return a pattern of a word's forms: plural, past, comparative, and the like."""
     if word.endswith("ies"):
         word = f"{word.removesuffix('ies')}y"
-    elif word.endswith("s") and not word.endswith("ss"):
+    elif len(word) > _SHORTEST_PLURAL and word.endswith("s") and not word.endswith("ss"):
         word = word.removesuffix("s")
     if word.endswith("y"):
         return f"{re.escape(word.removesuffix('y'))}(?:y|ie[sdr])"

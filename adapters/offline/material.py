@@ -98,6 +98,8 @@ class Names(Value):
     relations: frozenset[str]
     rivals: Lines
     treasures: frozenset[str]
+    instruments: frozenset[str]
+    occasions: dict[str, str]
     adjectives: frozenset[str]
 
 

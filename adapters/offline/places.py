@@ -15,7 +15,7 @@ _PLACED: Final = re.compile(
 )
 _ON: Final = re.compile(
     r"\b(?:island|moon|planet|beach|farm|hill|mountain|ship|boat|train|roof|station|mars|street|"
-    r"stage|coast|cliff|cloud|raft|plane|spaceship|asteroid|shore)s?\b",
+    r"stage|coast|cliff|cloud|raft|plane|spaceship|asteroid|shore)\b",
     re.IGNORECASE,
 )
 _AT: Final = re.compile(
@@ -38,7 +38,7 @@ def whereabouts(setting: str) -> str:
         is_determined(setting)
         or is_named
         or setting.lower() in _NO_ARTICLE
-        or not setting[0].isalpha()
+        or not (setting[0].isalpha() and setting.isascii())
         or is_plural(head.split()[-1])
     )
     return f"{preposition} {with_article(setting) if needs_article else setting}"

@@ -15,6 +15,8 @@ from usecases.tracing import request_id
 HEADER = "X-Request-Id"
 _SANE = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
+OK = 200
+
 CLIENT_GONE = 499
 """What the log says where nobody waited for the answer (a custom of nginx)."""
 
@@ -61,14 +63,18 @@ class Visits:
 
 
 def _tell(scope: Scope, visit: Visit, outcome: _Outcome) -> None:
-    """Write the line. Neither the query string nor the caller's address is in it."""
+    """Write the line. Neither the query string nor the caller's address is in it.
+
+    Probes that find all well come every few seconds: their lines are for debugging.
+    """
     facts = dict(visit.facts)
     if visit.account_id is not None:
         facts["user_id"] = str(visit.account_id)
+    routine = scope["path"].startswith("/health/") and outcome.status == OK
     logger.bind(
         method=scope.get("method", "WEBSOCKET"),
         path=scope["path"],
         status=outcome.status,
         ms=outcome.milliseconds,
         **facts,
-    ).info("Request served")
+    ).log("DEBUG" if routine else "INFO", "Request served")

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import httpx2
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Origin, Subprotocol
 
 ACCEPT = "application/graphql-response+json, application/json;q=0.9"
@@ -108,9 +108,9 @@ class GraphQLApi:
         """Open a socket of its own for one operation.
 
         No wait is longer than `within` seconds: TimeoutError. Raises SocketClosed where the server
-        does not acknowledge.
+        does not acknowledge, or nobody answers.
         """
-        async with connect(
+        opening = connect(
             self._url.replace("http", "ws", 1),
             origin=Origin(self._origin) if self._origin else None,
             subprotocols=[PROTOCOL],
@@ -119,7 +119,12 @@ class GraphQLApi:
             open_timeout=within,
             ping_interval=None,
             close_timeout=1,
-        ) as socket:
+        )
+        try:
+            socket = await opening
+        except (OSError, InvalidHandshake) as error:
+            raise SocketClosed(ABNORMAL, "the handshake failed") from error
+        async with socket:
             events = Events(socket, within)
             reading = asyncio.create_task(events.read())
             try:

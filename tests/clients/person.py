@@ -1,15 +1,17 @@
 """A person who uses Storyloom, by the operations that the README shows."""
 
+import asyncio
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from tests.clients.graphql import GraphQLApi
+from tests.clients.graphql import GraphQLApi, GraphQLErrors, SocketClosed
 from tests.clients.reader import Reader
 from tests.documents import recipe
 from tests.smtp_server import SmtpServer
 
 ADDRESS = "ada@example.com"
+COME_BACK_SECONDS = 0.1
 RECIPE = recipe()
 
 ANY_STORY = """
@@ -59,6 +61,18 @@ class Person:
                 reader.read(data["storyEvents"])
                 if until is not None and reader.kinds[-1] == until:
                     return
+
+    async def keep_following(self, story_id: str, reader: Reader) -> None:
+        """Let the reader watch to the end, coming back with its cursor whenever it was cut off."""
+        while reader.end is None:
+            try:
+                await self.follow(story_id, reader)
+            except SocketClosed:
+                await asyncio.sleep(COME_BACK_SECONDS)  # as any client does
+            except GraphQLErrors as error:
+                if error.codes != ["INTERNAL"]:
+                    raise
+                await asyncio.sleep(COME_BACK_SECONDS)
 
     async def stored(self, story_id: str) -> dict[str, Any]:
         """Return the story as the library has it."""

@@ -2,12 +2,10 @@
 
 import asyncio
 import signal
-from contextlib import suppress
 
 import pytest
 from redis.asyncio import Redis
 
-from tests.clients.graphql import SocketClosed
 from tests.clients.person import ADDRESS, Person
 from tests.clients.reader import Reader
 from tests.deployment import Deployment
@@ -62,12 +60,9 @@ async def test_a_client_resumes_by_cursor_when_the_api_restarts(
     reader = Reader()
     await ada.follow(story_id, reader, until="TextAppended")
 
-    following = asyncio.create_task(ada.follow(story_id, reader))
-    await deployment.restart_api(how)
-    with suppress(SocketClosed):
-        await following
-    while reader.end is None:
-        await ada.follow(story_id, reader)
+    async with asyncio.TaskGroup() as meanwhile:
+        meanwhile.create_task(deployment.restart_api(how))
+        await ada.keep_following(story_id, reader)
 
     assert reader.kinds.count("StorySnapshot") == 1, "the cursor was enough"
     assert "StoryGap" not in reader.kinds
@@ -114,32 +109,25 @@ async def test_redis_restarts_while_a_story_is_written(
     reader = Reader()
     await fragile_ada.follow(story_id, reader, until="TextAppended")
 
-    following = asyncio.create_task(fragile_ada.follow(story_id, reader))
-    await own_redis.kill()
-    await own_redis.start()
-    with suppress(SocketClosed):
-        await following
-    while reader.end is None:
-        await fragile_ada.follow(story_id, reader)
+    async with asyncio.TaskGroup() as meanwhile:
+        meanwhile.create_task(_restart(own_redis))
+        await fragile_ada.keep_following(story_id, reader)
 
     assert reader.end == "StoryReady"
     assert reader.text == (await fragile_ada.stored(story_id))["text"]
 
 
 async def test_postgresql_restarts_while_a_story_is_written(
-    fragile_ada: Person, fragile: Deployment, gemini: GeminiServer, own_postgres: Server
+    fragile_ada: Person, gemini: GeminiServer, own_postgres: Server
 ) -> None:
     gemini.pause = 0.3
     story_id = await fragile_ada.request(chapters=3)
     reader = Reader()
     await fragile_ada.follow(story_id, reader, until="ChapterCompleted")
 
-    await own_postgres.kill()
-    await own_postgres.start()
-    await fragile.ready()
-    while reader.end is None:
-        with suppress(SocketClosed):
-            await fragile_ada.follow(story_id, reader)
+    async with asyncio.TaskGroup() as meanwhile:
+        meanwhile.create_task(_restart(own_postgres))
+        await fragile_ada.keep_following(story_id, reader)
 
     assert reader.end == "StoryReady"
     assert reader.text == (await fragile_ada.stored(story_id))["text"]
@@ -153,8 +141,8 @@ async def test_a_mail_waits_for_its_server(
     reader = Reader()
     await ada.follow(story_id, reader)
     async with asyncio.timeout(10):
-        while "Job will be tried again" not in deployment.log("worker"):
-            await asyncio.sleep(0.05)  # noqa: ASYNC110 - only its log tells
+        while "Job will be tried again" not in deployment.log("worker"):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)  # only its log tells
 
     await mail_server.start()
     mail = await mail_server.mail_to(ADDRESS, count=2, within=30)
@@ -217,3 +205,8 @@ async def test_cancelling_a_running_story_ends_the_paid_request(
     await ada.follow(story_id, reader)
     assert reader.end == "StoryCanceled"
     assert (await ada.stored(story_id))["status"] == "CANCELED"
+
+
+async def _restart(server: Server) -> None:
+    await server.kill()
+    await server.start()

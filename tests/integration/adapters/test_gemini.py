@@ -346,7 +346,7 @@ async def test_a_call_that_drips_for_ever_ends_at_its_total(server: GeminiServer
     await storyteller.aclose()
 
 
-# --- the paid request ends: the default limits are so wide that nothing else could end it ----------
+# --- the paid request ends: the default limits are so wide that nothing else could end it
 
 
 async def test_cancelling_the_reader_ends_the_request(server: GeminiServer) -> None:

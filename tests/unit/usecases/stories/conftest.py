@@ -21,7 +21,6 @@ from usecases.ports import Topic
 from usecases.stories.request_story import RequestStory, StoryOrder, StoryQuota
 from usecases.stories.write_story import WriteStory
 
-
 PLENTY = StoryQuota(per_month=10, per_day=10, at_once=10)
 
 

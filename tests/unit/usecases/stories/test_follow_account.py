@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 
+import pytest
+
 from domain.accounts import AccountStatus
 from domain.events import Cursor, Gap, LibrarySnapshot, Recorded, Snapshot, Told
 from domain.stories import Story, StoryStatus
@@ -11,7 +13,7 @@ from tests.factories import an_account
 from tests.fakes.reads import FakeReads
 from tests.fakes.storyteller import FakeStoryteller
 from tests.unit.usecases.stories.conftest import House
-from usecases.ports import StoriesPage
+from usecases.ports import Retry, StoriesPage, StorytellerFault
 from usecases.stories.cancel_story import CancelStory
 from usecases.stories.follow_account import FollowAccount
 from usecases.stories.request_story import StoryOrder
@@ -131,13 +133,13 @@ class BusyReads(FakeReads):
 
     def __init__(self, house: House, story: Story, *, before: bool) -> None:
         super().__init__(house.database)
-        self.house, self.story, self.before = house, story, before
+        self.house, self.busy, self.before = house, story, before
         self.done = False
 
     async def _happen(self) -> None:
         if not self.done:
             self.done = True
-            await write(self.house, self.story)
+            await write(self.house, self.busy)
 
     async def stories_of(self, page: StoriesPage) -> list[Story]:
         if self.before:
@@ -151,6 +153,11 @@ async def test_a_story_that_ends_before_the_list_is_read_is_shown_once_and_ended
     house: House,
 ) -> None:
     story = await house.queued()
+    fault = StorytellerFault("KILLED", "Gone.")
+    with pytest.raises(Retry):
+        await house.write_story(FakeStoryteller([["One."]], faults={(1, 1): fault}))(
+            story.id, await house.leased(story.id)
+        )
     reads = BusyReads(house, story, before=True)
     async with aclosing(await follow(house, reads=reads)) as tale:
         told = await take(tale, 3)

@@ -147,11 +147,13 @@ async def test_an_end_that_the_log_lost_is_told_after_a_silence(house: House) ->
     tale = await follow(house, story)
     reader.read(await anext(tale))
     waiting = asyncio.ensure_future(anext(tale))
+    await asyncio.sleep(0)
     house.events.down = True
     await CancelStory(house.database, house.events, house.clock)(house.account.id, story.id)
     house.events.down = False
     house.events.be_silent()
-    reader.read(await waiting)
+    async with asyncio.timeout(5):
+        reader.read(await waiting)
     for told in await all_of(tale):
         reader.read(told)
     assert reader.kinds == ["Snapshot", "Gap", "Snapshot", "story_canceled"]
