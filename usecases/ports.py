@@ -9,12 +9,13 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.accounts import Account
+from domain.audit import Act
 from domain.briefs import StoryBrief
 from domain.codes import Challenge, CodePurpose
 from domain.deliveries import Delivery
 from domain.events import Cursor, Recorded, StoryEvent
 from domain.jobs import Job, Lease, Task
-from domain.sessions import AccessClaims, RefreshToken, Session
+from domain.sessions import AccessClaims, Device, RefreshToken, Session
 from domain.stories import Chapter, Story, StoryPlan, StoryStatus, TokenUsage
 
 # --- time and chance ------------------------------------------------------------------------------
@@ -121,8 +122,27 @@ class Deliveries(Protocol):
     async def get(self, delivery_id: UUID) -> Delivery | None: ...
 
 
+class AuditTrail(Protocol):
+    """The audit trail in this transaction: an act is recorded with what it did, or not at all."""
+
+    async def record(
+        self,
+        act: Act,
+        account_id: UUID | None,
+        *,
+        session_id: UUID | None = None,
+        device: Device | None = None,
+        detail: Mapping[str, str] | None = None,
+    ) -> None:
+        """Append an entry. `detail` holds no secret, no code and no whole address."""
+        ...
+
+
 class Work(Protocol):
     """One transaction."""
+
+    @property
+    def audit(self) -> AuditTrail: ...
 
     @property
     def accounts(self) -> Accounts: ...
