@@ -42,6 +42,7 @@ COPY bootstrap bootstrap
 COPY db db
 COPY domain domain
 COPY schema schema
+COPY storyloom storyloom
 COPY usecases usecases
 COPY workers workers
 COPY --from=web /srv/web/dist web/dist

@@ -2,6 +2,7 @@
 
 import hmac
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from uuid import UUID, uuid4
@@ -111,9 +112,21 @@ class RedisCodes:
     is made up, and never gets a code.
     """
 
-    def __init__(self, redis: Redis, *, pepper: bytes, policy: CodePolicy, clock: Clock) -> None:
-        """`redis` answers bytes; `pepper` is a secret of 32 bytes that Redis never sees."""
-        self._redis, self._pepper, self._policy, self._clock = redis, pepper, policy, clock
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        pepper: bytes,
+        policy: CodePolicy,
+        clock: Clock,
+        special: Mapping[CodePurpose, CodePolicy] | None = None,
+    ) -> None:
+        """`redis` answers bytes; `pepper` is a secret of 32 bytes that Redis never sees.
+
+        `special` are the policies of purposes that `policy` is not for.
+        """
+        self._redis, self._pepper, self._clock = redis, pepper, clock
+        self._policies = dict.fromkeys(CodePurpose, policy) | dict(special or {})
         self._open = redis.register_script(OPEN)
         self._reopen = redis.register_script(REOPEN)
         self._issue = redis.register_script(ISSUE)
@@ -139,7 +152,7 @@ class RedisCodes:
                     _challenge(challenge.id),
                     _current(purpose, subject),
                 ],
-                args=[*self._limits(), str(challenge.id), *_fields(challenge, subject)],
+                args=[*self._limits(purpose), str(challenge.id), *_fields(challenge, subject)],
             )
         if wait:
             raise RateLimited(retry_after=_seconds(wait))
@@ -158,9 +171,9 @@ class RedisCodes:
                     _tries(challenge.purpose, subject),
                 ],
                 args=[
-                    *self._limits(),
+                    *self._limits(challenge.purpose),
                     str(challenge.id),
-                    self._policy.attempts,
+                    self._policies[challenge.purpose].attempts,
                     str(uuid7()),
                     _milliseconds(challenge.resend_at),
                     _milliseconds(challenge.expires_at),
@@ -181,6 +194,14 @@ class RedisCodes:
                 return None
         return challenge
 
+    async def find(self, challenge_id: UUID, purpose: CodePurpose) -> Challenge:
+        """Return an open challenge for this purpose. Raises CodeExpired."""
+        with failing_closed():
+            challenge, _ = await self._find(challenge_id)
+        if challenge.purpose is not purpose:
+            raise CodeExpired
+        return challenge
+
     async def issue(self, challenge: Challenge) -> str:
         """Draw the code that answers the challenge, in the place of any drawn before.
 
@@ -189,7 +210,8 @@ class RedisCodes:
         life = _milliseconds(challenge.expires_at) - _milliseconds(self._clock.now())
         if life <= 0 or challenge.account_id is None:
             raise CodeExpired
-        code = f"{secrets.randbelow(10**self._policy.digits):0{self._policy.digits}d}"
+        digits = self._policies[challenge.purpose].digits
+        code = f"{secrets.randbelow(10**digits):0{digits}d}"
         subject = challenge.account_id
         with failing_closed():
             await self._issue(
@@ -209,6 +231,7 @@ class RedisCodes:
             challenge, subject = await self._find(challenge_id)
             if challenge.purpose is not purpose:
                 raise CodeExpired
+            policy = self._policies[purpose]
             verdict, number = await self._redeem(
                 keys=[
                     _challenge(challenge_id),
@@ -217,8 +240,8 @@ class RedisCodes:
                 ],
                 args=[
                     _milliseconds(self._clock.now()),
-                    self._policy.attempts,
-                    _milliseconds(self._policy.lifetime),
+                    policy.attempts,
+                    _milliseconds(policy.lifetime),
                     self._mac(purpose, subject, challenge_id, code),
                 ],
             )
@@ -233,14 +256,15 @@ class RedisCodes:
             raise CodeExpired
         values = {name.decode(): value.decode() for name, value in kept.items() if name != b"mac"}
         subject = UUID(values["subject"])
+        purpose = CodePurpose(values["purpose"])
         challenge = Challenge(
             id=challenge_id,
-            purpose=CodePurpose(values["purpose"]),
+            purpose=purpose,
             email=values["email"],
             account_id=None if values["decoy"] == "1" else subject,
             resend_at=_moment(int(values["resend_at"])),
             expires_at=_moment(int(values["expires_at"])),
-            code_length=self._policy.digits,
+            code_length=self._policies[purpose].digits,
         )
         if challenge.expires_at <= self._clock.now():
             raise CodeExpired
@@ -249,21 +273,23 @@ class RedisCodes:
     def _from_now(self, challenge: Challenge) -> Challenge:
         """Give a challenge the times it has when it is opened now."""
         now = _moment(_milliseconds(self._clock.now()))
+        policy = self._policies[challenge.purpose]
         return challenge.model_copy(
             update={
-                "resend_at": now + self._policy.cooldown,
-                "expires_at": now + self._policy.lifetime,
-                "code_length": self._policy.digits,
+                "resend_at": now + policy.cooldown,
+                "expires_at": now + policy.lifetime,
+                "code_length": policy.digits,
             }
         )
 
-    def _limits(self) -> list[int]:
+    def _limits(self, purpose: CodePurpose) -> list[int]:
+        policy = self._policies[purpose]
         return [
             _milliseconds(self._clock.now()),
-            _milliseconds(self._policy.cooldown),
-            self._policy.per_hour,
-            self._policy.per_day,
-            _milliseconds(self._policy.lifetime),
+            _milliseconds(policy.cooldown),
+            policy.per_hour,
+            policy.per_day,
+            _milliseconds(policy.lifetime),
         ]
 
     def _mac(self, purpose: CodePurpose, subject: UUID, challenge_id: UUID, code: str) -> bytes:

@@ -1,15 +1,12 @@
-"""Access and refresh tokens: their formats, each in one place."""
+"""Access tokens as JWTs, and refresh tokens: their formats, each in one place."""
 
 import secrets
-from base64 import urlsafe_b64encode
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Any
 from uuid import UUID
 
 import jwt
-import orjson
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -17,17 +14,14 @@ from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 from uuid_utils.compat import uuid7
 
-from domain.refusals import TokenExpired, Unauthenticated
+from adapters.keyring import Keys
+from adapters.locksmith import ALGORITHM
+from adapters.token_times import LONGEST, judged
+from domain.refusals import Unauthenticated
 from domain.sessions import AccessClaims
 from usecases.ports import Clock
 
-ALGORITHM = "EdDSA"
 TYPE = "at+jwt"
-LEEWAY = timedelta(seconds=10)
-"""How far the clocks of our own processes may be apart. Clients are told the exact expiry."""
-
-LONGEST = 2048
-"""Ours have about 450 characters; what is longer is not even parsed."""
 
 CHECKS: Any = {
     "require": ["iss", "aud", "sub", "exp", "iat", "jti", "sid"],
@@ -58,15 +52,12 @@ PAYLOADS = TypeAdapter(Payload)
 class JwtAccessTokens:
     """Implements `AccessTokens` by JWTs of RFC 9068, signed with Ed25519 (RFC 8725's advice)."""
 
-    def __init__(self, *, seed: bytes, issuer: str, audience: str, clock: Clock) -> None:
-        """`seed` is the Ed25519 private key: 32 bytes."""
-        self._private = Ed25519PrivateKey.from_private_bytes(seed)
-        self._public = self._private.public_key()
-        self._key_id = _thumbprint(self._public.public_bytes_raw())
-        self._issuer, self._audience, self._clock = issuer, audience, clock
+    def __init__(self, *, keys: Keys, issuer: str, audience: str, clock: Clock) -> None:
+        self._keys, self._issuer, self._audience, self._clock = keys, issuer, audience, clock
 
-    def sign(self, claims: AccessClaims) -> str:
-        """Write a token of the claims, as from now."""
+    async def sign(self, claims: AccessClaims) -> str:
+        """Write a token of the claims, as from now. Raises UpstreamUnavailable."""
+        signer = await self._keys.signer()
         payload = {
             "iss": self._issuer,
             "aud": self._audience,
@@ -76,39 +67,40 @@ class JwtAccessTokens:
             "iat": int(self._clock.now().timestamp()),
             "exp": int(claims.expires_at.timestamp()),
         }
-        header = {"typ": TYPE, "kid": self._key_id}
-        return jwt.encode(payload, self._private, algorithm=ALGORITHM, headers=header)
+        header = {"typ": TYPE, "kid": signer.kid}
+        return jwt.encode(payload, signer.private, algorithm=ALGORITHM, headers=header)
 
-    def read(self, token: str) -> AccessClaims:
-        """Check a token. Raises TokenExpired or Unauthenticated."""
-        payload = self._checked(token)
-        now = self._clock.now()
-        if payload["iat"] > (now + LEEWAY).timestamp():
-            raise Unauthenticated
-        if payload["exp"] <= (now - LEEWAY).timestamp():
-            raise TokenExpired
-        return AccessClaims(
+    async def read(self, token: str) -> AccessClaims:
+        """Check a token. Raises TokenExpired, Unauthenticated or UpstreamUnavailable."""
+        payload = await self._checked(token)
+        claims = AccessClaims(
             account_id=payload["sub"],
             session_id=payload["sid"],
             expires_at=datetime.fromtimestamp(payload["exp"], UTC),
         )
+        return judged(claims, datetime.fromtimestamp(payload["iat"], UTC), self._clock.now())
 
-    def _checked(self, token: str) -> Payload:
+    async def _checked(self, token: str) -> Payload:
         if len(token) > LONGEST or not token.isascii():
             raise Unauthenticated
         try:
-            read = jwt.decode_complete(
+            header = jwt.get_unverified_header(token)
+            kid = header.get("kid")
+            # Exactly the header that we write: no other type, key, or place to fetch one from.
+            if not isinstance(kid, str) or header != {"alg": ALGORITHM, "typ": TYPE, "kid": kid}:
+                raise Unauthenticated
+            key = await self._keys.public(kid)
+            if key is None:
+                raise Unauthenticated
+            claims = jwt.decode(
                 token,
-                self._public,
+                key,
                 algorithms=[ALGORITHM],
                 audience=self._audience,
                 issuer=self._issuer,
                 options=CHECKS,
             )
-            # Exactly the header that we write: no other type, key, or place to fetch one from.
-            if read["header"] != {"alg": ALGORITHM, "typ": TYPE, "kid": self._key_id}:
-                raise Unauthenticated
-            return PAYLOADS.validate_python(read["payload"])
+            return PAYLOADS.validate_python(claims)
         except (jwt.InvalidTokenError, ValidationError):
             raise Unauthenticated from None
 
@@ -139,15 +131,3 @@ class OpaqueRefreshTokens:
     def _cipher(token: str) -> AESGCM:
         derive = HKDF(SHA256(), length=32, salt=None, info=b"storyloom refresh successor")
         return AESGCM(derive.derive(token.encode()))
-
-
-def _thumbprint(public_key: bytes) -> str:
-    """Return the key's name: a hash of its JWK (RFC 7638, RFC 8037)."""
-    jwk = orjson.dumps(
-        {"crv": "Ed25519", "kty": "OKP", "x": _text(public_key)}, option=orjson.OPT_SORT_KEYS
-    )
-    return _text(sha256(jwk).digest())
-
-
-def _text(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -1,6 +1,6 @@
 """Answers of the edge: JSON always, shaped as GraphQL's errors, with a code and the request id."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -23,8 +23,12 @@ async def send_body(
     headers: Mapping[str, str] | None = None,
     *,
     to: Scope,
+    cookies: Iterable[str] = (),
 ) -> None:
-    """Send a whole response; to a WebSocket it refuses the handshake."""
+    """Send a whole response; to a WebSocket it refuses the handshake.
+
+    `cookies` are values of `Set-Cookie`.
+    """
     prefix = "websocket.http.response" if to["type"] == "websocket" else "http.response"
     fields = MutableHeaders(
         headers={
@@ -33,6 +37,8 @@ async def send_body(
             **(headers or {}),
         }
     )
+    for cookie in cookies:
+        fields.append("Set-Cookie", cookie)
     await send({"type": f"{prefix}.start", "status": status, "headers": fields.raw})
     empty = to["type"] == "http" and to["method"] == "HEAD"
     await send({"type": f"{prefix}.body", "body": b"" if empty else body})
@@ -59,7 +65,9 @@ async def send_refusal(
 
 def refusal_body(scope: Scope, errors: list[dict[str, Any]]) -> bytes:
     """Write the response of a request that was not executed."""
-    return orjson.dumps({"errors": errors, "extensions": {"requestId": visit_of(scope).request_id}})
+    visit = visit_of(scope)
+    cost = {} if visit.cost is None else {"cost": visit.cost}
+    return orjson.dumps({"errors": errors, "extensions": {"requestId": visit.request_id, **cost}})
 
 
 async def not_found(scope: Scope, receive: Receive, send: Send) -> None:

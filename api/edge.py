@@ -8,13 +8,14 @@ from starlette.routing import Mount, Route, Router, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from api.admission import Admission
+from api.admission import Admission, Rates
 from api.answers import not_found
 from api.drain import Drain
 from api.graphiql import BUNDLE, GraphiQLPage
 from api.graphql.execution import Engine
 from api.graphql.http import GraphQLOverHTTP
 from api.graphql.limits import Limits
+from api.graphql.trusted import TrustedDocuments
 from api.graphql.websocket import GraphQLOverWebSocket, SocketRules
 from api.health import Check, Live, Ready
 from api.identity import Authenticate, NewContext
@@ -25,8 +26,9 @@ from api.middleware.rate_limit import RateLimit
 from api.middleware.security_headers import SecurityHeaders
 from api.middleware.visits import Visits
 from api.origins import Origins
+from api.published_keys import PublicKeys, PublishedKeys
 from bootstrap.settings import Settings
-from usecases.ports import Clock, RateLimiter, SessionEnds
+from usecases.ports import Clock, RateLimiter, SessionEnds, SocketCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,13 @@ class Edge:
     schema: strawberry.Schema
     new_context: NewContext
     authenticate: Authenticate
+    public_keys: PublicKeys
     session_ends: SessionEnds
     rate_limiter: RateLimiter
+    socket_counts: SocketCounts
     clock: Clock
     checks: Mapping[str, Check]
+    trusted: TrustedDocuments = field(default_factory=TrustedDocuments)
     rules: SocketRules = field(default_factory=SocketRules)
     drain: Drain = field(default_factory=Drain)
 
@@ -48,9 +53,7 @@ class Edge:
 def assemble(edge: Edge) -> ASGIApp:
     """Put the application together, middleware around routes."""
     settings = edge.settings
-    admission = Admission(
-        edge.rate_limiter, settings.rate_limit_burst, settings.rate_limit_per_minute
-    )
+    admission = Admission(edge.rate_limiter, Rates.of(settings))
     origins = Origins(settings.allowed_origins, settings.public_url)
     app: ASGIApp = _routes(edge, admission, origins)
     app = RateLimit(app, admission)
@@ -70,14 +73,18 @@ def _routes(edge: Edge, admission: Admission, origins: Origins) -> Router:
             depth=settings.max_query_depth,
             aliases=settings.max_query_aliases,
         ),
+        trusted=edge.trusted,
         introspection=settings.introspects,
         suggestions=not settings.is_production,
         seconds=settings.operation_seconds,
+        most_cost=settings.max_query_cost,
     )
     over_http = GraphQLOverHTTP(
         engine=engine,
         authenticate=edge.authenticate,
         new_context=edge.new_context,
+        admission=admission,
+        origins=origins,
         max_body_bytes=settings.max_body_bytes,
         page=None if settings.is_production else GraphiQLPage(),
     )
@@ -87,6 +94,7 @@ def _routes(edge: Edge, admission: Admission, origins: Origins) -> Router:
         new_context=edge.new_context,
         session_ends=edge.session_ends,
         clock=edge.clock,
+        socket_counts=edge.socket_counts,
         admission=admission,
         origins=origins,
         drain=edge.drain,
@@ -95,6 +103,7 @@ def _routes(edge: Edge, admission: Admission, origins: Origins) -> Router:
     routes = [
         Route("/graphql", over_http),
         WebSocketRoute("/graphql", over_websocket),
+        Route("/.well-known/jwks.json", PublishedKeys(edge.public_keys)),
         Route("/health/live", Live()),
         Route("/health/ready", Ready(edge.checks, edge.drain)),
     ]

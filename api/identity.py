@@ -1,10 +1,11 @@
 """Who asks: the access token of a request or a socket, and what it is worth."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from domain.refusals import Refusal, Unauthenticated
 from domain.sessions import AccessClaims
+from schema.cookies import Cookies
 
 Authenticate = Callable[[str], Awaitable[AccessClaims]]
 """Checks an access token. Raises TokenExpired or Unauthenticated."""
@@ -23,12 +24,16 @@ ANONYMOUS = Identity()
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """For whom an operation runs; the address is as good as our proxies vouch for it."""
+    """For whom an operation runs; the address is as good as our proxies vouch for it.
+
+    Without `cookies` of its own it has none, and can set none.
+    """
 
     address: str
     user_agent: str
     request_id: str
     identity: Identity = ANONYMOUS
+    cookies: Cookies = field(default_factory=Cookies)
 
 
 NewContext = Callable[[Caller], object]

@@ -1,11 +1,13 @@
 """What is known about a request before its endpoint sees it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
 
 from starlette.types import Scope, Send
+
+from api.admission import Admitted
 
 
 def _nothing() -> None:
@@ -16,16 +18,18 @@ def _nothing() -> None:
 class Visit:
     """One HTTP request or one WebSocket, as the middleware found it.
 
-    `network` is the address that limits count by: a single IPv4, or a /64 of IPv6. `limited` is
-    False where nobody can tell how much the caller asked for lately. `abort` cuts the connection:
-    what was not sent yet is lost. `facts` go into the log line.
+    `network` is the address that limits count by: a single IPv4, or a /64 of IPv6. `admitted` is
+    what its buckets said, None where nobody can tell how much the caller asked for lately. `abort`
+    cuts the connection: what was not sent yet is lost. `cost` is what the operation costs, once
+    that is known. `facts` go into the log line.
     """
 
     request_id: str
     address: str = "unknown"
     network: str = "unknown"
-    limited: bool = True
+    admitted: Admitted | None = None
     abort: Callable[[], None] = _nothing
+    cost: Mapping[str, int | None] | None = None
     account_id: UUID | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 

@@ -1,13 +1,12 @@
 """The wiring: the one place where ports meet adapters."""
 
-from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Literal
 
-from pydantic import SecretStr
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
@@ -17,32 +16,62 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.clock import SystemClock
 from adapters.codes import RedisCodes
+from adapters.device_names import UserAgentDeviceNames
+from adapters.device_tokens import OpaqueDeviceTokens
 from adapters.event_log.log import RedisEventLog
+from adapters.keyring import Keyring
+from adapters.lockout import RedisLockout
 from adapters.passwords import Argon2Passwords
+from adapters.places import AddressPlaces, GeoIpCountries
 from adapters.queue import ArqQueue
 from adapters.randomness import SystemRandomness
 from adapters.rate_limit import RedisRateLimiter
 from adapters.session_ends import RedisSessionEnds
 from adapters.smtp import sender_domain
-from adapters.tokens import JwtAccessTokens, OpaqueRefreshTokens
+from adapters.tokens import OpaqueRefreshTokens
+from bootstrap.second_factors import FactorAdapters, factor_adapters, factor_use_cases
+from bootstrap.secrets import key_bytes
 from bootstrap.settings import Settings
+from bootstrap.signing import access_tokens, open_keyring
 from db.database import SqlDatabase, create_engine
 from db.jobs import SqlJobDesk
 from db.reads import SqlReads
-from domain.codes import CodePolicy
+from domain.codes import CodePolicy, CodePurpose
+from domain.devices import DevicePolicy
+from domain.lockouts import LockoutPolicy
 from domain.sessions import SessionPolicy
 from usecases.accounts.authenticate import Authenticate
+from usecases.accounts.cancel_account_deletion import CancelAccountDeletion
+from usecases.accounts.change_password import ChangePassword
+from usecases.accounts.check_password import CheckPassword
+from usecases.accounts.complete_email_change import CompleteEmailChange
+from usecases.accounts.complete_password_reset import CompletePasswordReset
+from usecases.accounts.end_other_sessions import EndOtherSessions
+from usecases.accounts.end_session import EndSession
+from usecases.accounts.export_account_data import ExportAccountData
+from usecases.accounts.known_devices import KnownDevices
+from usecases.accounts.list_sessions import ListSessions
 from usecases.accounts.log_in import LogIn
 from usecases.accounts.log_out import LogOut
+from usecases.accounts.log_out_everywhere import LogOutEverywhere
+from usecases.accounts.open_session import OpenSession
 from usecases.accounts.password_rules import PasswordRules
+from usecases.accounts.prove_phone import ProvePhone
+from usecases.accounts.reauthenticate import Reauthenticate
 from usecases.accounts.refresh_tokens import RefreshTokens
+from usecases.accounts.remove_phone import RemovePhone
+from usecases.accounts.request_account_deletion import RequestAccountDeletion
+from usecases.accounts.request_email_change import RequestEmailChange
+from usecases.accounts.request_password_reset import RequestPasswordReset
+from usecases.accounts.request_phone_code import RequestPhoneCode
 from usecases.accounts.resend_otp import ResendOtp
+from usecases.accounts.revocation import Revocation
 from usecases.accounts.sign_up import SignUp
 from usecases.accounts.token_pairs import TokenPairs
 from usecases.accounts.verify_otp import VerifyOtp
 from usecases.catalog import UseCases
 from usecases.deliveries.owe import OweMail
-from usecases.ports import Clock
+from usecases.ports import AccessTokens, Clock
 from usecases.stories.cancel_story import CancelStory
 from usecases.stories.follow_account import FollowAccount
 from usecases.stories.follow_story import FollowStory
@@ -68,6 +97,7 @@ class Container:
     job_queue: ArqQueue
     event_log: RedisEventLog
     session_ends: RedisSessionEnds
+    keyring: Keyring
     codes: RedisCodes
     owe: OweMail
     rate_limiter: RedisRateLimiter
@@ -87,6 +117,9 @@ async def open_container(settings: Settings, part: Part) -> AsyncIterator[Contai
         )
         stack.push_async_callback(engine.dispose)
         job_queue = ArqQueue(redis)
+        keyring = await stack.enter_async_context(
+            open_keyring(settings, job_queue, clock, part=part)
+        )
         event_log = RedisEventLog(redis, clock)
         stack.push_async_callback(event_log.aclose)
         session_ends = RedisSessionEnds(redis, access_life=_sessions(settings).access, clock=clock)
@@ -96,7 +129,11 @@ async def open_container(settings: Settings, part: Part) -> AsyncIterator[Contai
         )
         stack.callback(passwords.close)
         codes = RedisCodes(
-            redis, pepper=_key(settings.code_pepper), policy=_codes(settings), clock=clock
+            redis,
+            pepper=key_bytes(settings.code_pepper),
+            policy=_codes(settings, settings.code_digits),
+            special={CodePurpose.PASSWORD_RESET: _codes(settings, settings.reset_code_digits)},
+            clock=clock,
         )
         owe = OweMail(clock, sender_domain(settings.mail_from))
         database, reads = SqlDatabase(engine, job_queue), SqlReads(engine)
@@ -111,6 +148,7 @@ async def open_container(settings: Settings, part: Part) -> AsyncIterator[Contai
             job_queue=job_queue,
             event_log=event_log,
             session_ends=session_ends,
+            keyring=keyring,
             codes=codes,
             owe=owe,
             rate_limiter=RedisRateLimiter(redis),
@@ -121,9 +159,18 @@ async def open_container(settings: Settings, part: Part) -> AsyncIterator[Contai
                 reads=reads,
                 event_log=event_log,
                 session_ends=session_ends,
+                tokens=access_tokens(settings, keyring, clock),
                 codes=codes,
                 owe=owe,
                 passwords=passwords,
+                lockout=RedisLockout(
+                    redis,
+                    pepper=key_bytes(settings.code_pepper),
+                    policy=LockoutPolicy(),
+                    clock=clock,
+                ),
+                places=_places(settings, stack),
+                factors=factor_adapters(settings, redis, clock),
             ),
         )
 
@@ -136,30 +183,80 @@ def _use_cases(
     reads: SqlReads,
     event_log: RedisEventLog,
     session_ends: RedisSessionEnds,
+    tokens: AccessTokens,
     codes: RedisCodes,
     owe: OweMail,
     passwords: Argon2Passwords,
+    lockout: RedisLockout,
+    places: AddressPlaces,
+    factors: FactorAdapters,
 ) -> UseCases:
-    access_tokens = JwtAccessTokens(
-        seed=_key(settings.token_signing_key),
-        issuer=settings.token_issuer,
-        audience=settings.token_audience,
-        clock=clock,
-    )
     refresh_tokens = OpaqueRefreshTokens()
-    token_pairs = TokenPairs(access_tokens, refresh_tokens, _sessions(settings))
+    token_pairs = TokenPairs(tokens, refresh_tokens, _sessions(settings))
+    known_devices = KnownDevices(OpaqueDeviceTokens(), owe, clock, DevicePolicy())
+    check_password = CheckPassword(database, passwords, lockout)
+    open_session = OpenSession(token_pairs, known_devices, clock)
+    password_rules = PasswordRules(settings.password_min_length)
+    reauthenticate = Reauthenticate(database, check_password, lockout)
+    revocation = Revocation(database, session_ends, clock)
     return UseCases(
-        sign_up=SignUp(
-            database, codes, passwords, PasswordRules(settings.password_min_length), owe, clock
-        ),
+        sign_up=SignUp(database, codes, passwords, password_rules, owe, clock),
         verify_otp=VerifyOtp(database, codes, clock),
         resend_otp=ResendOtp(database, codes, owe),
-        log_in=LogIn(database, codes, passwords, token_pairs, owe, clock),
+        log_in=LogIn(
+            database,
+            codes,
+            passwords,
+            check_password,
+            lockout,
+            known_devices,
+            factors.tickets,
+            open_session,
+            owe,
+        ),
+        **factor_use_cases(
+            factors,
+            database=database,
+            open_session=open_session,
+            reauthenticate=reauthenticate,
+            owe=owe,
+            clock=clock,
+        ),
         refresh_tokens=RefreshTokens(
             database, refresh_tokens, token_pairs, session_ends, owe, clock
         ),
         log_out=LogOut(database, refresh_tokens, session_ends, clock),
-        authenticate=Authenticate(access_tokens, session_ends, reads, clock),
+        authenticate=Authenticate(tokens, session_ends, reads, clock),
+        list_sessions=ListSessions(
+            reads, UserAgentDeviceNames(), places, _sessions(settings).idle, clock
+        ),
+        end_session=EndSession(reauthenticate, database, revocation),
+        end_other_sessions=EndOtherSessions(reauthenticate, database, revocation),
+        log_out_everywhere=LogOutEverywhere(reauthenticate, database, revocation),
+        change_password=ChangePassword(
+            reauthenticate, database, passwords, password_rules, revocation, owe
+        ),
+        request_password_reset=RequestPasswordReset(database, codes, owe),
+        complete_password_reset=CompletePasswordReset(
+            database, codes, passwords, password_rules, revocation, lockout, owe
+        ),
+        request_email_change=RequestEmailChange(reauthenticate, database, codes, owe),
+        complete_email_change=CompleteEmailChange(database, codes, revocation, owe),
+        request_phone_code=RequestPhoneCode(
+            reauthenticate, database, codes, owe, clock, is_offered=settings.offers_phones
+        ),
+        prove_phone=ProvePhone(database, codes, clock),
+        remove_phone=RemovePhone(reauthenticate, database),
+        export_account_data=ExportAccountData(reauthenticate, database, clock),
+        request_account_deletion=RequestAccountDeletion(
+            reauthenticate,
+            database,
+            revocation,
+            owe,
+            clock,
+            grace=timedelta(days=settings.deletion_grace_days),
+        ),
+        cancel_account_deletion=CancelAccountDeletion(database),
         request_story=RequestStory(
             database, reads, event_log, clock, SystemRandomness(), _quota(settings)
         ),
@@ -183,9 +280,9 @@ async def _redis(url: str) -> AsyncIterator[Redis]:
         yield redis
 
 
-def _codes(settings: Settings) -> CodePolicy:
+def _codes(settings: Settings, digits: int) -> CodePolicy:
     return CodePolicy(
-        digits=settings.code_digits,
+        digits=digits,
         lifetime=timedelta(minutes=settings.code_minutes),
         attempts=settings.code_attempts,
         cooldown=timedelta(seconds=settings.code_cooldown_seconds),
@@ -211,6 +308,9 @@ def _quota(settings: Settings) -> StoryQuota:
     )
 
 
-def _key(secret: SecretStr) -> bytes:
-    text = secret.get_secret_value()
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+def _places(settings: Settings, stack: AsyncExitStack) -> AddressPlaces:
+    if not settings.geoip_database:
+        return AddressPlaces()
+    countries = GeoIpCountries(Path(settings.geoip_database))
+    stack.callback(countries.close)
+    return AddressPlaces(countries)

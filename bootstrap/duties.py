@@ -5,15 +5,23 @@ It stands apart because a storyteller's libraries take a second to import, and t
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from adapters.letters.jinja import JinjaLetters
 from adapters.smtp import SmtpMailer
+from adapters.texts import MailedTexts, WebhookTexts
+from adapters.traces import RedisTraces
 from bootstrap.container import Container
+from bootstrap.secrets import key_bytes
 from bootstrap.settings import Settings
+from usecases.accounts.announce_ends import AnnounceEnds
+from usecases.accounts.erase_accounts import EraseAccounts
+from usecases.accounts.revocation import Revocation
 from usecases.catalog import Duties
 from usecases.deliveries.abandon_delivery import AbandonDelivery
 from usecases.deliveries.send_delivery import SendDelivery
-from usecases.ports import Storyteller
+from usecases.maintenance.sweep import Sweep
+from usecases.ports import Storyteller, TextMessages
 from usecases.stories.abandon_story import AbandonStory
 from usecases.stories.announce_places import AnnouncePlaces
 from usecases.stories.write_story import WriteStory
@@ -24,7 +32,7 @@ async def open_duties(container: Container) -> AsyncIterator[Duties]:
     """Wire the duties of a worker; the storyteller is closed at the end of the block."""
     settings, database, clock = container.settings, container.database, container.clock
     letters = JinjaLetters(settings.public_url)
-    async with _storyteller(settings) as storyteller:
+    async with _storyteller(settings) as storyteller, _texts(settings) as texts:
         yield Duties(
             write_story=WriteStory(
                 database, storyteller, container.event_log, container.owe, clock
@@ -32,9 +40,18 @@ async def open_duties(container: Container) -> AsyncIterator[Duties]:
             abandon_story=AbandonStory(database, container.event_log, clock),
             announce_places=AnnouncePlaces(container.reads, container.event_log),
             send_delivery=SendDelivery(
-                database, container.codes, letters, _mailer(settings), clock
+                database, container.codes, letters, _mailer(settings), texts, clock
             ),
             abandon_delivery=AbandonDelivery(database, clock),
+            erase_accounts=EraseAccounts(
+                database,
+                Revocation(database, container.session_ends, clock),
+                RedisTraces(container.redis, pepper=key_bytes(settings.code_pepper)),
+                container.owe,
+                clock,
+            ),
+            announce_ends=AnnounceEnds(container.session_ends),
+            sweep=Sweep(database, clock, timedelta(days=settings.refresh_token_days)),
         )
 
 
@@ -66,6 +83,19 @@ async def _storyteller(settings: Settings) -> AsyncIterator[Storyteller]:
         yield gemini
     finally:
         await gemini.aclose()
+
+
+@asynccontextmanager
+async def _texts(settings: Settings) -> AsyncIterator[TextMessages]:
+    """Open the way that text messages take: the gateway, or the mail catcher without one."""
+    if not settings.sms_webhook_url:
+        yield MailedTexts(_mailer(settings))
+        return
+    texts = WebhookTexts(settings.sms_webhook_url, secret=key_bytes(settings.sms_webhook_secret))
+    try:
+        yield texts
+    finally:
+        await texts.aclose()
 
 
 def _mailer(settings: Settings) -> SmtpMailer:

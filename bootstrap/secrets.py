@@ -1,15 +1,19 @@
 """Secrets that development draws for itself, once, and keeps beside its data."""
 
+import hmac
 import json
 import os
 import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from pathlib import Path
+
+from pydantic import SecretStr
 
 KEY_BYTES = 32
 """Length of each secret, before it is written in base64url."""
 
-NAMES = ("TOKEN_SIGNING_KEY", "CODE_PEPPER")
+NAMES = ("TOKEN_SIGNING_KEY", "CODE_PEPPER", "FACTOR_KEY")
 
 
 def development_secrets(home: Path) -> Mapping[str, str]:
@@ -20,8 +24,23 @@ def development_secrets(home: Path) -> Mapping[str, str]:
     kept = home / "secrets.json"
     if not kept.exists():
         _draw(kept)
-    values = json.loads(kept.read_text())
-    return {name: str(values[name]) for name in NAMES}
+    values: dict[str, str] = json.loads(kept.read_text())
+    return {name: values.get(name) or _derived(name, values) for name in NAMES}
+
+
+def key_bytes(secret: SecretStr) -> bytes:
+    """Return the bytes that a setting holds in base64url."""
+    text = secret.get_secret_value()
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _derived(name: str, kept: Mapping[str, str]) -> str:
+    """Return a secret that was not there yet when the others were drawn.
+
+    It follows from them, so that processes that start together have the same one.
+    """
+    known = "".join(kept[other] for other in NAMES if other in kept)
+    return urlsafe_b64encode(hmac.digest(known.encode(), name.encode(), "sha256")).decode()
 
 
 def _draw(kept: Path) -> None:

@@ -67,7 +67,19 @@ class Settings(BaseSettings):
 
     # Accounts
     token_signing_key: SecretStr = Field(
-        SecretStr(""), description="Ed25519 private key of the access tokens, 32 bytes in base64url"
+        SecretStr(""),
+        description="Master key that seals the signing keys of access tokens, 32 bytes in "
+        "base64url; `storyloom keys rotate` changes those keys, not this one",
+    )
+    token_format: Literal["jwt", "paseto"] = Field(
+        "jwt", description="What access tokens are: JWTs of RFC 9068, or PASETO v4.public"
+    )
+    key_propagation_seconds: int = Field(
+        300,
+        ge=0,
+        le=86_400,
+        description="Time that a new signing key is public before it signs; longer than others "
+        "keep `/.well-known/jwks.json`, which says a minute",
     )
     token_issuer: str = Field("storyloom", description="`iss` of the access tokens")
     token_audience: str = Field("storyloom-api", description="`aud` of the access tokens")
@@ -83,11 +95,29 @@ class Settings(BaseSettings):
         SecretStr(""), description="Key of the one-time codes' MACs, 32 bytes in base64url"
     )
     code_digits: int = Field(6, ge=4, le=8, description="Length of a sign-up code")
+    reset_code_digits: int = Field(8, ge=6, le=8, description="Length of a password-reset code")
     code_minutes: int = Field(10, ge=1, le=60, description="Life of a code")
     code_attempts: int = Field(5, ge=1, le=10, description="Wrong codes before it is void")
     code_cooldown_seconds: int = Field(60, ge=0, le=600, description="Time between two codes")
     code_per_hour: int = Field(5, ge=1, description="Codes an address may get in an hour")
     code_per_day: int = Field(10, ge=1, description="Codes an address may get in a day")
+    geoip_database: str = Field(
+        "",
+        description="File in MaxMind's format that tells the countries of addresses, for the list "
+        "of sessions",
+    )
+    deletion_grace_days: int = Field(
+        14, ge=0, le=90, description="Time to change one's mind after asking for deletion"
+    )
+    factor_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key that seals the secrets of authenticator apps, 32 bytes in base64url",
+    )
+    passkey_domain: str = Field(
+        "",
+        description="Domain that passkeys belong to, such as `stories.example` for pages of "
+        "`app.stories.example`; PUBLIC_URL's host if empty",
+    )
     password_min_length: int = Field(12, ge=8, le=64, description="Shortest password")
     argon2_memory_kib: int = Field(19456, ge=8, description="Memory of one password hash, in KiB")
     argon2_time_cost: int = Field(2, ge=1, description="Passes of one password hash")
@@ -130,6 +160,16 @@ class Settings(BaseSettings):
         "Storyloom <stories@storyloom.example>", description="Sender of all mails"
     )
 
+    # Text messages
+    sms_webhook_url: str = Field(
+        "",
+        description="Gateway that text messages are posted to; without one development mails them "
+        "to its catcher, and production offers no phone numbers",
+    )
+    sms_webhook_secret: SecretStr = Field(
+        SecretStr(""), description="Key of the gateway's signatures, 32 bytes in base64url"
+    )
+
     # The edge
     allowed_origins: Names = Field(
         (), description="Origins of browser apps, comma-separated; PUBLIC_URL's is always allowed"
@@ -138,10 +178,34 @@ class Settings(BaseSettings):
         (), description="Networks of your reverse proxies, comma-separated, for X-Forwarded-For"
     )
     rate_limit_burst: int = Field(
-        60, ge=1, description="Requests a client address may make at once"
+        60, ge=1, description="Requests an address may make at once, and reads an account may"
     )
     rate_limit_per_minute: int = Field(
-        300, ge=1, description="Requests a client address may make in the long run"
+        300, ge=1, description="Requests an address may make a minute, and reads an account may"
+    )
+    authentication_burst: int = Field(
+        30,
+        ge=1,
+        description="Log-ins, codes and such that an address, or an account, may send at once",
+    )
+    authentication_per_minute: int = Field(
+        60,
+        ge=1,
+        description="Log-ins, codes and such that an address, or an account, may send a minute",
+    )
+    story_burst: int = Field(
+        10, ge=1, description="Stories that an address, or an account, may ask for at once"
+    )
+    story_per_minute: int = Field(
+        30, ge=1, description="Stories that an address, or an account, may ask for in a minute"
+    )
+    max_query_cost: int = Field(
+        10_000, ge=1_000, description="Most points that an operation may cost"
+    )
+    query_cost_per_minute: int = Field(
+        100_000,
+        ge=1_000,
+        description="Points that an account, or a stranger's address, has a minute",
     )
     max_body_bytes: int = Field(100_000, ge=1_000, description="Largest request body")
     max_query_depth: int = Field(8, ge=1, description="Deepest selection in an operation")
@@ -150,6 +214,12 @@ class Settings(BaseSettings):
     operation_seconds: float = Field(10, gt=0, description="Longest time of a query or mutation")
     introspection: Literal["auto", "on", "off"] = Field(
         "auto", description="Whether clients may read the schema; `auto` is on but in production"
+    )
+    documents: Literal["any", "trusted"] = Field(
+        "any", description="Which documents are run: `any`, or only those of TRUSTED_DOCUMENTS"
+    )
+    trusted_documents: str = Field(
+        "", description="Folder of documents that clients name by hash, a `.json` file a client"
     )
     socket_operations: int = Field(10, ge=1, description="Operations at once on a WebSocket")
     sockets_per_address: int = Field(50, ge=1, description="WebSockets of one client address")
@@ -175,6 +245,11 @@ class Settings(BaseSettings):
     def is_production(self) -> bool:
         """Whether the strict rules hold."""
         return self.environment is Environment.PRODUCTION
+
+    @property
+    def offers_phones(self) -> bool:
+        """Whether text messages reach anybody: a phone, or who looks into the mail catcher."""
+        return bool(self.sms_webhook_url) or not self.is_production
 
     @property
     def introspects(self) -> bool:
@@ -263,9 +338,21 @@ _CONFIDENTIAL = frozenset(
 def _faults(settings: Settings) -> Iterator[str]:
     """Yield what the type of a setting cannot say, worst first."""
     yield from _address_faults(settings)
+    yield from _gateway_faults(settings)
     yield from _secret_faults(settings)
     if settings.storyteller == "gemini" and not settings.gemini_api_key.get_secret_value():
         yield "GEMINI_API_KEY is missing, and STORYTELLER=gemini needs it: set it, or take `auto`."
+    if settings.geoip_database and not Path(settings.geoip_database).is_file():
+        yield (
+            "GEOIP_DATABASE names no file: give the path of a .mmdb file, or leave it out, and "
+            "sessions show shortened addresses."
+        )
+    if settings.query_cost_per_minute < settings.max_query_cost:
+        yield (
+            f"QUERY_COST_PER_MINUTE is {settings.query_cost_per_minute}, but one operation may "
+            f"cost MAX_QUERY_COST, {settings.max_query_cost}: raise the one or lower the other."
+        )
+    yield from _passkey_faults(settings)
     if settings.refresh_token_days > settings.session_days:
         yield (
             f"REFRESH_TOKEN_DAYS is {settings.refresh_token_days}, but a session ends after "
@@ -299,6 +386,28 @@ def _address_faults(settings: Settings) -> Iterator[str]:
         )
 
 
+def _passkey_faults(settings: Settings) -> Iterator[str]:
+    """A browser lets a page use passkeys of its own domain or one above it, and of no other."""
+    domain = settings.passkey_domain
+    urls = (settings.public_url, *settings.allowed_origins)
+    hosts = [urlsplit(url).hostname for url in urls if _is_url(url, ("https", "http"))]
+    if domain and not any(f".{host}".endswith(f".{domain}") for host in hosts):
+        yield (
+            f"PASSKEY_DOMAIN is {domain!r}, but no page of PUBLIC_URL or ALLOWED_ORIGINS is below "
+            "it: write the domain that those pages share, like stories.example."
+        )
+
+
+def _gateway_faults(settings: Settings) -> Iterator[str]:
+    if settings.sms_webhook_url and not _is_url(settings.sms_webhook_url, ("https", "http")):
+        yield (
+            "SMS_WEBHOOK_URL is no web address: write it like https://texts.example/send, or "
+            "leave it out."
+        )
+    elif settings.is_production and urlsplit(settings.sms_webhook_url).scheme == "http":
+        yield "SMS_WEBHOOK_URL is not https, and texts carry codes: set its https address."
+
+
 def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
     try:
         parts = urlsplit(text)
@@ -314,14 +423,19 @@ def _secret_faults(settings: Settings) -> Iterator[str]:
     secrets = {
         "TOKEN_SIGNING_KEY": settings.token_signing_key.get_secret_value(),
         "CODE_PEPPER": settings.code_pepper.get_secret_value(),
+        "FACTOR_KEY": settings.factor_key.get_secret_value(),
     }
+    if settings.sms_webhook_url:
+        secrets["SMS_WEBHOOK_SECRET"] = settings.sms_webhook_secret.get_secret_value()
     for name, value in secrets.items():
         if not value:
             yield f"{name} is missing, and production draws no secrets: {advice}."
         elif (weakness := _weakness(value)) is not None:
             yield f"{name} {weakness}: {advice}."
-    if all(secrets.values()) and len(set(secrets.values())) < len(secrets):
-        yield f"CODE_PEPPER is the same as TOKEN_SIGNING_KEY, and each needs its own: {advice}."
+    named: dict[str, str] = {}
+    for name, value in secrets.items():
+        if value and (other := named.setdefault(value, name)) != name:
+            yield f"{name} is the same as {other}, and each needs its own: {advice}."
 
 
 def _weakness(value: str) -> str | None:

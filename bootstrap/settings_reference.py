@@ -23,6 +23,7 @@ SECTIONS = {
     "token_signing_key": "Accounts",
     "storyteller": "Stories",
     "smtp_host": "Mail",
+    "sms_webhook_url": "Text messages",
     "allowed_origins": "The edge",
     "worker_concurrency": "Workers",
 }
@@ -34,7 +35,9 @@ FORCED = {
     "smtp_host": "always, but `make run` starts a mail catcher",
     "token_signing_key": "in production; development draws one",
     "code_pepper": "in production; development draws one",
+    "factor_key": "in production; development draws one",
     "gemini_api_key": "with `STORYTELLER=gemini`",
+    "sms_webhook_secret": "with `SMS_WEBHOOK_URL`",
 }
 """Settings without a default that works, and when they have to be set."""
 

@@ -1,11 +1,13 @@
 """Accounts in one transaction."""
 
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import and_, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from db.removal import remove
 from db.rows import AccountRow, insert
 from domain.accounts import Account, AccountStatus
 
@@ -72,3 +74,34 @@ class SqlAccounts:
                 col(AccountRow.id) != but,
             )
         )
+
+    async def leaving(self, due: datetime, limit: int) -> list[UUID]:
+        """Return accounts whose time of grace was over then, closed ones too, oldest first."""
+        found = await self._session.scalars(
+            select(col(AccountRow.id))
+            .where(col(AccountRow.deletion_due_at) <= due)
+            .order_by(col(AccountRow.deletion_due_at), col(AccountRow.id))
+            .limit(limit)
+        )
+        return list(found)
+
+    async def erase(self, account_id: UUID) -> None:
+        """Remove an account; what refers to it goes with it."""
+        await self._session.execute(delete(AccountRow).where(col(AccountRow.id) == account_id))
+
+    async def remove_pending_since(self, before: datetime, limit: int) -> int:
+        """Remove accounts that have not proven their address since then; tell how many."""
+        is_stale = and_(
+            col(AccountRow.status) == AccountStatus.PENDING, col(AccountRow.created_at) < before
+        )
+        stale = await self._session.execute(
+            select(col(AccountRow.id), col(AccountRow.email))
+            .where(is_stale)
+            .order_by(col(AccountRow.email))
+            .limit(limit)
+        )
+        claims = stale.all()
+        for email in sorted({email for _, email in claims}):
+            await self.lock_email(email)  # nobody proves it, or owes it a mail, meanwhile
+        doomed = and_(is_stale, col(AccountRow.id).in_([key for key, _ in claims]))
+        return await remove(self._session, AccountRow, doomed, limit)

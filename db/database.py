@@ -15,10 +15,16 @@ from sqlalchemy.exc import IntegrityError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from db.accounts import SqlAccounts
+from db.audit import SqlAudit
 from db.deliveries import SqlDeliveries
+from db.devices import SqlDevices
+from db.dossiers import SqlDossiers
+from db.factors import SqlSecondFactors
 from db.jobs import SqlJobs, hold
+from db.passkeys import SqlPasskeys
 from db.rows import raise_taken
 from db.sessions import SqlSessions
+from db.signing_keys import SqlSigningKeys
 from db.stories import SqlStories
 from domain.jobs import Lease
 from usecases.ports import JobQueue
@@ -31,8 +37,14 @@ class SqlWork:
     """One transaction."""
 
     def __init__(self, session: AsyncSession) -> None:
+        self.audit = SqlAudit(session)
+        self.signing_keys = SqlSigningKeys(session)
         self.accounts = SqlAccounts(session)
         self.sessions = SqlSessions(session)
+        self.factors = SqlSecondFactors(session)
+        self.passkeys = SqlPasskeys(session)
+        self.devices = SqlDevices(session)
+        self.dossiers = SqlDossiers(session)
         self.stories = SqlStories(session)
         self.jobs = SqlJobs(session)
         self.deliveries = SqlDeliveries(session)
@@ -56,6 +68,7 @@ class SqlDatabase:
                     await hold(session, lease)
                 work = SqlWork(session)
                 yield work
+                await work.audit.append()
         except IntegrityError as error:
             raise_taken(error)
         await self._tell_queue(work.jobs)

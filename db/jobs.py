@@ -10,13 +10,25 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Executable, RowMapping, Update, and_, func, or_, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    RowMapping,
+    Update,
+    and_,
+    delete,
+    func,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy import update as update_rows
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlmodel import SQLModel
 from uuid_utils.compat import uuid7
 
+from db.removal import remove
 from db.rows import LIVE_JOB, QUEUED_JOB, RUNNING_JOB, JobRow
 from domain.jobs import Job, JobState, Lease, Task
 from usecases.ports import LeaseLost
@@ -82,13 +94,29 @@ class SqlJobs:
 
     async def cancel(self, dedupe_key: str) -> None:
         """Cancel the job, waiting or running; its lease is worth nothing from then on."""
+        await self._cancel(JOB.dedupe_key == dedupe_key)
+
+    async def _cancel(self, chosen: ColumnElement[bool]) -> None:
         canceled = await self._session.scalars(
             update_rows(TABLE)
-            .where(JOB.dedupe_key == dedupe_key, LIVE_JOB)
+            .where(chosen, LIVE_JOB)
             .values(state=JobState.CANCELED, finished_at=NOW, lease_token=None, lease_until=None)
             .returning(JOB.id)
         )
         self.called_off.extend(canceled)
+
+    async def cancel_all(self, account_id: UUID) -> None:
+        """Cancel the account's jobs, waiting or running."""
+        await self._cancel(JOB.account_id == account_id)
+
+    async def remove_all(self, account_id: UUID) -> None:
+        """Remove the account's jobs, whatever has become of them."""
+        await self._session.execute(delete(TABLE).where(JOB.account_id == account_id))
+
+    async def remove_finished(self, before: datetime, limit: int) -> int:
+        """Remove jobs that were done or cancelled before that moment; tell how many."""
+        is_old = and_(JOB.state.in_((JobState.DONE, JobState.CANCELED)), JOB.finished_at < before)
+        return await remove(self._session, JobRow, is_old, limit)
 
     async def _one(self, statement: Executable) -> Job | None:
         row = (await self._session.execute(statement)).mappings().one_or_none()

@@ -10,19 +10,43 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import SQLModel
 
 from db.jobs import JOB, NOW
-from db.rows import QUEUED_JOB, AccountRow, ChapterRow, SessionRow, StoryRow
+from db.rows import (
+    QUEUED_JOB,
+    AccountRow,
+    AuditDetailsRow,
+    AuditRow,
+    ChapterRow,
+    PasskeyRow,
+    RecoveryCodeRow,
+    SessionRow,
+    StoryRow,
+    TotpFactorRow,
+)
 from domain.accounts import Account
+from domain.audit import AuditDetails, AuditEntry, AuditRecord
 from domain.entity import Entity
+from domain.passkeys import Passkey
+from domain.second_factors import SecondFactor
 from domain.sessions import Session
 from domain.stories import Chapter, Story, StoryStatus
-from usecases.ports import PlaceInLine, StoriesPage
+from usecases.ports import AuditPage, PlaceInLine, StoriesPage
 
 E = TypeVar("E", bound=Entity)
 
 ACCOUNTS = SQLModel.metadata.tables[AccountRow.__tablename__]
 SESSIONS = SQLModel.metadata.tables[SessionRow.__tablename__]
+FACTORS = SQLModel.metadata.tables[TotpFactorRow.__tablename__]
+RECOVERY = SQLModel.metadata.tables[RecoveryCodeRow.__tablename__]
+PASSKEYS = SQLModel.metadata.tables[PasskeyRow.__tablename__]
 STORIES = SQLModel.metadata.tables[StoryRow.__tablename__]
 CHAPTERS = SQLModel.metadata.tables[ChapterRow.__tablename__]
+ENTRIES = SQLModel.metadata.tables[AuditRow.__tablename__]
+DETAILS = SQLModel.metadata.tables[AuditDetailsRow.__tablename__]
+
+AUDIT = select(
+    *ENTRIES.c,
+    *(column.label(f"details_{column.name}") for column in DETAILS.c),
+).outerjoin_from(ENTRIES, DETAILS, ENTRIES.c.id == DETAILS.c.id)
 
 
 class SqlReads:
@@ -41,6 +65,41 @@ class SqlReads:
         """Return the session."""
         rows = await self._rows(select(SESSIONS).where(SESSIONS.c.id == session_id))
         return _entity(Session, rows[0]) if rows else None
+
+    async def sessions_of(self, account_id: UUID) -> list[Session]:
+        """Return the account's sessions that were not ended, newest used first."""
+        rows = await self._rows(
+            select(SESSIONS)
+            .where(SESSIONS.c.account_id == account_id, SESSIONS.c.ended_at.is_(None))
+            .order_by(SESSIONS.c.last_used_at.desc(), SESSIONS.c.id.desc())
+        )
+        return [_entity(Session, row) for row in rows]
+
+    async def second_factor(self, account_id: UUID) -> SecondFactor | None:
+        """Return the account's second factor, if log-ins ask for one."""
+        left = (
+            select(func.count())
+            .where(RECOVERY.c.account_id == FACTORS.c.account_id, RECOVERY.c.used_at.is_(None))
+            .scalar_subquery()
+        )
+        rows = await self._rows(
+            select(
+                FACTORS.c.confirmed_at.label("enabled_at"), left.label("recovery_codes_left")
+            ).where(FACTORS.c.account_id == account_id, FACTORS.c.confirmed_at.is_not(None))
+        )
+        return SecondFactor(**rows[0]) if rows else None
+
+    async def passkeys(self, passkey_ids: Sequence[UUID]) -> dict[UUID, Passkey]:
+        """Return the passkeys by id, whoever owns them."""
+        rows = await self._rows(select(PASSKEYS).where(PASSKEYS.c.id.in_(passkey_ids)))
+        return {row["id"]: _entity(Passkey, row) for row in rows}
+
+    async def passkeys_of(self, account_id: UUID) -> list[Passkey]:
+        """Return the account's passkeys, oldest first."""
+        rows = await self._rows(
+            select(PASSKEYS).where(PASSKEYS.c.account_id == account_id).order_by(PASSKEYS.c.id)
+        )
+        return [_entity(Passkey, row) for row in rows]
 
     async def story(self, account_id: UUID, story_id: UUID) -> Story | None:
         """Return the story if it is the account's."""
@@ -90,6 +149,19 @@ class SqlReads:
         """Return all stories that wait for a worker, next first."""
         return [PlaceInLine(**row) for row in await self._rows(_line())]
 
+    async def audit_of(self, page: AuditPage) -> list[AuditRecord]:
+        """Return a page of what was recorded of an account, newest first."""
+        query = AUDIT.where(ENTRIES.c.account_id == page.account_id)
+        if page.after is not None:
+            query = query.where(tuple_(ENTRIES.c.occurred_at, ENTRIES.c.id) < tuple_(*page.after))
+        query = query.order_by(ENTRIES.c.occurred_at.desc(), ENTRIES.c.id.desc())
+        return [_record(row) for row in await self._rows(query.limit(page.limit))]
+
+    async def audit_trail(self, after: int, limit: int) -> list[AuditRecord]:
+        """Return what follows the entry with that sequence, of whomever, oldest first."""
+        query = AUDIT.where(ENTRIES.c.sequence > after).order_by(ENTRIES.c.sequence)
+        return [_record(row) for row in await self._rows(query.limit(limit))]
+
     async def _rows(self, query: Select[Any]) -> Sequence[RowMapping]:
         async with self._engine.connect() as connection:
             rows: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
@@ -121,6 +193,16 @@ def _line(story_ids: Sequence[UUID] | None = None) -> Select[Any]:
         .order_by(waiting.c.place)
     )
     return line if story_ids is None else line.where(STORIES.c.id.in_(story_ids))
+
+
+def _record(row: RowMapping) -> AuditRecord:
+    """Put an entry and its details together; erased ones are absent."""
+    entry = {column.name: row[column.name] for column in ENTRIES.c}
+    details = {column.name: row[f"details_{column.name}"] for column in DETAILS.c}
+    return AuditRecord.model_construct(
+        entry=AuditEntry.model_construct(None, **entry),
+        details=None if details["id"] is None else AuditDetails.model_construct(None, **details),
+    )
 
 
 def _entity(kind: type[E], row: RowMapping) -> E:

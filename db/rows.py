@@ -16,12 +16,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
 from db.columns import Document, Name
-from domain.accounts import Account, AccountStatus, Interest
+from domain.accounts import Account, AccountStatus, Interest, Role
+from domain.audit import Act, AuditDetails, AuditEntry
 from domain.briefs import StoryBrief
 from domain.deliveries import Delivery, DeliveryKind, DeliveryStatus
+from domain.devices import KnownDevice
 from domain.entity import Entity
 from domain.jobs import Job, JobState
+from domain.passkeys import Passkey
+from domain.second_factors import RecoveryCode, TotpFactor
 from domain.sessions import RefreshToken, Session, SessionEnd
+from domain.signing_keys import SigningKey
 from domain.stories import Chapter, Story, StoryPlan, StoryStatus
 from usecases.ports import Taken
 
@@ -48,12 +53,18 @@ class AccountRow(Account, SQLModel, table=True):
             unique=True,
             postgresql_where=text("status = 'active'"),
         ),
+        Index(
+            "accounts_leaving",
+            "deletion_due_at",
+            postgresql_where=text("deletion_due_at IS NOT NULL"),
+        ),
     )
 
     id: UUID = Field(primary_key=True)
     password_hash: str = Field(repr=False, sa_type=Text)
     interests: list[Interest] = Field(sa_type=ARRAY(Text))
     status: AccountStatus = Field(sa_type=Name(AccountStatus))
+    role: Role = Field(sa_type=Name(Role))
 
 
 class SessionRow(Session, SQLModel, table=True):
@@ -76,6 +87,55 @@ class RefreshTokenRow(RefreshToken, SQLModel, table=True):
     session_id: UUID = Field(foreign_key="sessions.id", ondelete="CASCADE", index=True)
     digest: bytes = Field(repr=False, sa_type=LargeBinary)
     sealed_successor: bytes | None = Field(default=None, repr=False, sa_type=LargeBinary)
+
+
+class TotpFactorRow(TotpFactor, SQLModel, table=True):
+    """`totp_factors`: one an account."""
+
+    __tablename__: ClassVar[str] = "totp_factors"
+    __table_args__ = (UniqueConstraint("account_id", name="totp_factors_account"),)
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="accounts.id", ondelete="CASCADE")
+    sealed_secret: bytes = Field(repr=False, sa_type=LargeBinary)
+    last_step: int = Field(default=0, ge=0, sa_type=BigInteger)
+
+
+class RecoveryCodeRow(RecoveryCode, SQLModel, table=True):
+    """`recovery_codes`: used ones too, until the account gets new ones."""
+
+    __tablename__: ClassVar[str] = "recovery_codes"
+    __table_args__ = (UniqueConstraint("account_id", "digest", name="recovery_codes_digest"),)
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="accounts.id", ondelete="CASCADE")
+    digest: bytes = Field(repr=False, sa_type=LargeBinary)
+
+
+class PasskeyRow(Passkey, SQLModel, table=True):
+    """`passkeys`. A signature counter has 32 bits, unsigned."""
+
+    __tablename__: ClassVar[str] = "passkeys"
+    __table_args__ = (UniqueConstraint("credential_id", name="passkeys_credential"),)
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="accounts.id", ondelete="CASCADE", index=True)
+    user_handle: bytes = Field(repr=False, max_length=64, sa_type=LargeBinary)
+    credential_id: bytes = Field(max_length=1023, sa_type=LargeBinary)
+    public_key: bytes = Field(sa_type=LargeBinary)
+    sign_count: int = Field(ge=0, sa_type=BigInteger)
+    transports: list[str] = Field(sa_type=ARRAY(Text))
+
+
+class KnownDeviceRow(KnownDevice, SQLModel, table=True):
+    """`known_devices`."""
+
+    __tablename__: ClassVar[str] = "known_devices"
+    __table_args__ = (UniqueConstraint("digest", name="known_devices_digest"),)
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="accounts.id", ondelete="CASCADE", index=True)
+    digest: bytes = Field(repr=False, sa_type=LargeBinary)
 
 
 class StoryRow(Story, SQLModel, table=True):
@@ -136,6 +196,44 @@ class DeliveryRow(Delivery, SQLModel, table=True):
     kind: DeliveryKind = Field(sa_type=Name(DeliveryKind))
     account_id: UUID | None = Field(foreign_key="accounts.id", ondelete="CASCADE", index=True)
     status: DeliveryStatus = Field(sa_type=Name(DeliveryStatus))
+
+
+class AuditRow(AuditEntry, SQLModel, table=True):
+    """`audit_entries`: written by `audit_append` alone. They outlive their accounts."""
+
+    __tablename__: ClassVar[str] = "audit_entries"
+    __table_args__ = (
+        UniqueConstraint("sequence", name="audit_entries_sequence"),
+        Index("audit_entries_of_account", "account_id", "occurred_at", "id"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    sequence: int = Field(ge=1, sa_type=BigInteger)
+    act: Act = Field(sa_type=Name(Act))
+    details_digest: bytes = Field(repr=False, sa_type=LargeBinary)
+    previous: bytes = Field(repr=False, sa_type=LargeBinary)
+    digest: bytes = Field(repr=False, sa_type=LargeBinary)
+
+
+class AuditDetailsRow(AuditDetails, SQLModel, table=True):
+    """`audit_details`: what can be forgotten of an entry."""
+
+    __tablename__: ClassVar[str] = "audit_details"
+
+    id: UUID = Field(primary_key=True, foreign_key="audit_entries.id")
+    salt: bytes = Field(repr=False, sa_type=LargeBinary)
+    detail: dict[str, str] = Field(sa_type=JSONB)
+
+
+class SigningKeyRow(SigningKey, SQLModel, table=True):
+    """`signing_keys`: the few that are alive."""
+
+    __tablename__: ClassVar[str] = "signing_keys"
+    __table_args__ = (UniqueConstraint("kid", name="signing_keys_kid"),)
+
+    id: UUID = Field(primary_key=True)
+    public_key: bytes = Field(sa_type=LargeBinary)
+    sealed_private_key: bytes = Field(repr=False, sa_type=LargeBinary)
 
 
 async def insert(session: AsyncSession, row: type[R], entity: Entity) -> R:

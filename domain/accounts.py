@@ -1,5 +1,6 @@
 """Accounts: who a story is for."""
 
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -22,10 +23,18 @@ Interests = Annotated[list[Interest], Field(max_length=5), AfterValidator(_disti
 
 
 class AccountStatus(StrEnum):
-    """Whether the address is proven."""
+    """Whether the address is proven; CLOSED is an account that is about to be erased."""
 
     PENDING = "pending"
     ACTIVE = "active"
+    CLOSED = "closed"
+
+
+class Role(StrEnum):
+    """What an account may do beside using its own things. It is read from here, not from tokens."""
+
+    USER = "user"
+    ADMIN = "admin"
 
 
 class Account(Entity):
@@ -41,8 +50,13 @@ class Account(Entity):
     display_name: DisplayName
     interests: Interests = Field(default_factory=list)
     status: AccountStatus = AccountStatus.PENDING
+    role: Role = Role.USER
     created_at: AwareDatetime
     verified_at: AwareDatetime | None = None
+    phone_number: str | None = Field(default=None, max_length=16, repr=False)
+    phone_verified_at: AwareDatetime | None = None
+    deletion_requested_at: AwareDatetime | None = None
+    deletion_due_at: AwareDatetime | None = None
 
     @property
     def is_active(self) -> bool:
@@ -53,3 +67,33 @@ class Account(Entity):
         """Record that the address was proven."""
         self.status, self.verified_at = AccountStatus.ACTIVE, now
         return self
+
+    def set_phone(self, number: str, now: AwareDatetime) -> None:
+        """Record that its owner can be reached under this number (E.164)."""
+        self.phone_number, self.phone_verified_at = number, now
+
+    def drop_phone(self) -> None:
+        """Forget the phone number."""
+        self.phone_number = self.phone_verified_at = None
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether its owner wants it deleted."""
+        return self.deletion_due_at is not None
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether its time of grace is over."""
+        return self.is_active and self.deletion_due_at is not None and self.deletion_due_at <= now
+
+    def leave(self, now: AwareDatetime, grace: timedelta) -> None:
+        """Record that its owner wants it deleted; again changes nothing."""
+        if not self.is_leaving:
+            self.deletion_requested_at, self.deletion_due_at = now, now + grace
+
+    def stay(self) -> None:
+        """Record that its owner has changed their mind."""
+        self.deletion_requested_at = self.deletion_due_at = None
+
+    def close(self) -> None:
+        """End the time of grace: nobody can log in any more, and its address is free."""
+        self.status = AccountStatus.CLOSED

@@ -13,6 +13,9 @@ class CodePurpose(StrEnum):
     """What a code proves. A code for one purpose never serves another."""
 
     SIGN_UP = "sign_up"
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - a purpose
+    EMAIL_CHANGE = "email_change"
+    PHONE = "phone"
 
 
 class CodePolicy(Value):

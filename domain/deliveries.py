@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
+from domain.codes import CodePurpose
 from domain.entity import Entity
 
 
@@ -16,6 +17,33 @@ class DeliveryKind(StrEnum):
     ADDRESS_IN_USE = "address_in_use"
     STORY_READY = "story_ready"
     SESSION_REVOKED = "session_revoked"
+    TOTP_ENABLED = "totp_enabled"
+    TOTP_DISABLED = "totp_disabled"
+    RECOVERY_CODE_USED = "recovery_code_used"
+    RECOVERY_CODES_RENEWED = "recovery_codes_renewed"
+    SECOND_FACTOR_LOCKED = "second_factor_locked"
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
+    PASSKEY_COPIED = "passkey_copied"
+    PASSWORD_RESET_CODE = "password_reset_code"  # noqa: S105 - a kind
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a kind
+    EMAIL_CHANGE_CODE = "email_change_code"
+    EMAIL_CHANGE_ASKED = "email_change_asked"
+    EMAIL_CHANGED = "email_changed"
+    ADDRESS_WANTED = "address_wanted"
+    NEW_DEVICE = "new_device"
+    PHONE_CODE = "phone_code"
+    DELETION_REQUESTED = "deletion_requested"
+    ACCOUNT_CLOSED = "account_closed"
+
+
+CODE_MAILS = {
+    DeliveryKind.SIGN_UP_CODE: CodePurpose.SIGN_UP,
+    DeliveryKind.PASSWORD_RESET_CODE: CodePurpose.PASSWORD_RESET,
+    DeliveryKind.EMAIL_CHANGE_CODE: CodePurpose.EMAIL_CHANGE,
+    DeliveryKind.PHONE_CODE: CodePurpose.PHONE,
+}
+"""The mails that carry a code, and what each code is for."""
 
 
 class DeliveryStatus(StrEnum):
@@ -61,7 +89,7 @@ class Delivery(Entity):
     @property
     def is_code(self) -> bool:
         """Whether it carries a code: such a mail is never sent twice, another code is asked for."""
-        return self.kind is DeliveryKind.SIGN_UP_CODE
+        return self.kind in CODE_MAILS
 
     def begin(self) -> None:
         """Note that it is about to be sent."""

@@ -24,7 +24,14 @@ class SendDelivery(Value):
     delivery_id: UUID
 
 
-Task = Annotated[WriteStory | SendDelivery, Field(discriminator="kind")]
+class AnnounceEnds(Value):
+    """Tell every process that these sessions have ended."""
+
+    kind: Literal["announce_ends"] = "announce_ends"
+    session_ids: tuple[UUID, ...]
+
+
+Task = Annotated[WriteStory | SendDelivery | AnnounceEnds, Field(discriminator="kind")]
 """What a job is to do: its kind and its arguments, as they are stored."""
 
 TASKS: TypeAdapter[Task] = TypeAdapter(Task)

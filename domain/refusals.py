@@ -74,6 +74,12 @@ class WrongCredentials(Refusal):
     code = "UNAUTHENTICATED"
 
 
+class ForeignOrigin(Refusal):
+    """The refresh cookie is for pages of the allowed origins only: send a refresh token instead."""
+
+    code = "FORBIDDEN"
+
+
 class RefreshRejected(Refusal):
     """This refresh token is unknown, expired, or its session has ended: log in again."""
 
@@ -109,8 +115,8 @@ class CodeInvalid(Refusal):
 
     code = "OTP_INVALID"
 
-    def __init__(self, attempts_left: int) -> None:
-        super().__init__(path=("input", "code"))
+    def __init__(self, attempts_left: int, *, path: Path = ("input", "code")) -> None:
+        super().__init__(path=path)
         self.attempts_left = attempts_left
 
 
@@ -125,6 +131,83 @@ class CodeAttemptsExceeded(Refusal):
 
     code = "OTP_ATTEMPTS_EXCEEDED"
     retryable = True
+
+
+class AccountLocked(Refusal):
+    """Too many wrong passwords or codes from here: try again in {retry_after} seconds."""
+
+    code = "ACCOUNT_LOCKED"
+    retryable = True
+
+
+class SecondFactorRequired(Refusal):
+    """The password is right: complete the log-in with a code of your app or a recovery code."""
+
+    code = "SECOND_FACTOR_REQUIRED"
+
+    def __init__(self, ticket: str, expires_at: datetime) -> None:
+        super().__init__()
+        self.ticket = ticket
+        self.expires_at = expires_at
+
+
+class LogInTicketRejected(Refusal):
+    """This log-in has expired, was completed, or had too many wrong codes: log in again."""
+
+    code = "UNAUTHENTICATED"
+
+    def __init__(self) -> None:
+        super().__init__(path=("input", "ticket"))
+
+
+class SecondFactorLocked(Refusal):
+    """Too many wrong codes: use a recovery code, or try again in {retry_after} seconds."""
+
+    code = "OTP_ATTEMPTS_EXCEEDED"
+    retryable = True
+
+
+class RecoveryCodeInvalid(Refusal):
+    """This recovery code is not right, or was used before: take another one of your list."""
+
+    code = "OTP_INVALID"
+
+
+class SecondFactorInPlace(Refusal):
+    """An authenticator app is in use already: disable it before you enrol another."""
+
+    code = "CONFLICT"
+
+
+class SecondFactorMissing(Refusal):
+    """No authenticator app is enrolled, or its enrolment took too long: begin one first."""
+
+    code = "NOT_FOUND"
+
+
+class PasskeyRejected(Refusal):
+    """This passkey does not open an account here: log in another way, or begin again."""
+
+    code = "UNAUTHENTICATED"
+
+
+class PasskeyUnfit(Refusal):
+    """This passkey could not be checked, or is known already: begin its registration again."""
+
+    code = "VALIDATION_FAILED"
+
+    def __init__(self) -> None:
+        super().__init__(path=("input", "credential"))
+
+
+class PasskeyLimitReached(Refusal):
+    """An account holds at most {limit} passkeys: remove one before you add another."""
+
+    code = "QUOTA_EXCEEDED"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
 
 
 class RateLimited(Refusal):

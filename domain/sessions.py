@@ -16,6 +16,11 @@ class SessionEnd(StrEnum):
 
     LOGGED_OUT = "logged_out"
     REFRESH_REUSED = "refresh_reused"
+    ENDED_BY_OWNER = "ended_by_owner"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - a reason
+    EMAIL_CHANGED = "email_changed"
+    ACCOUNT_DELETION = "account_deletion"
 
 
 class SessionPolicy(Value):
@@ -28,10 +33,16 @@ class SessionPolicy(Value):
 
 
 class Device(Value):
-    """What a log-in tells of the device it came from. Both are hints: callers may say anything."""
+    """What a log-in tells of the device it came from: hints, since callers may say anything.
+
+    `token` is what it got at its last log-in: with a good one it is known.
+    """
 
     client_address: Annotated[str, AfterValidator(lambda text: text[:64])]
     user_agent: Annotated[str, AfterValidator(lambda text: scrub(text)[:256])]
+    token: Annotated[str | None, AfterValidator(lambda text: text and text[:128])] = Field(
+        default=None, repr=False
+    )
 
 
 class Session(Entity):
@@ -49,6 +60,10 @@ class Session(Entity):
     def is_live(self, now: datetime) -> bool:
         """Whether its tokens may still be used."""
         return self.ended_at is None and now < self.expires_at
+
+    def ends_at(self, idle: timedelta) -> datetime:
+        """When it ends if it is not used any more."""
+        return min(self.expires_at, self.last_used_at + idle)
 
     def end(self, now: datetime, reason: SessionEnd) -> None:
         """End it; a second end changes nothing."""

@@ -6,7 +6,8 @@ from typing import Any
 import strawberry
 
 from domain.refusals import Refusal, Unauthenticated
-from domain.sessions import AccessClaims
+from domain.sessions import AccessClaims, Device
+from schema.cookies import Cookies
 from schema.loaders import Loaders
 from usecases.catalog import UseCases
 from usecases.ports import Reads
@@ -18,6 +19,11 @@ class Client:
 
     address: str
     user_agent: str
+
+    @property
+    def device(self) -> Device:
+        """The device as a use case knows it."""
+        return Device(client_address=self.address, user_agent=self.user_agent)
 
 
 @dataclass(slots=True)
@@ -34,6 +40,7 @@ class Context:
     request_id: str
     claims: AccessClaims | None = None
     rejection: Refusal | None = None
+    cookies: Cookies = field(default_factory=Cookies)
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
@@ -45,6 +52,11 @@ class Context:
         if self.claims is None:
             raise self.rejection or Unauthenticated
         return self.claims
+
+    def device(self, presented: str | None = None) -> Device:
+        """Return the device with the token that it is known by: `presented`, or the cookie's."""
+        token = presented or self.cookies.known_device
+        return self.client.device.model_copy(update={"token": token and token[:128]})
 
 
 Info = strawberry.Info[Context, Any]

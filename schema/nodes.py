@@ -9,6 +9,8 @@ from domain.refusals import NotFound, Path
 
 ACCOUNT = "Account"
 STORY = "Story"
+SESSION = "Session"
+PASSKEY = "Passkey"
 """The names of the types that can be fetched again."""
 
 

@@ -79,6 +79,16 @@ class WrongCredentialsType(RefusalType):
 
 
 @strawberry.type(
+    name="ForeignOrigin",
+    description="The refresh cookie was asked for by no page of the allowed origins.",
+)
+class ForeignOriginType(RefusalType):
+    """FORBIDDEN where a cookie is used."""
+
+    of = refusals.ForeignOrigin
+
+
+@strawberry.type(
     name="RefreshRejected",
     description="The refresh token is unknown, expired, or its session has ended.",
 )
@@ -140,6 +150,112 @@ class CodeAttemptsExceededType(RefusalType):
     """OTP_ATTEMPTS_EXCEEDED."""
 
     of = refusals.CodeAttemptsExceeded
+
+
+@strawberry.type(
+    name="AccountLocked",
+    description="Too many wrong passwords or codes from this network or device. The account's own "
+    "devices are not held up, and the answer is the same for an address without an account.",
+)
+class AccountLockedType(RefusalType):
+    """ACCOUNT_LOCKED."""
+
+    of = refusals.AccountLocked
+
+
+@strawberry.type(
+    name="SecondFactorRequired",
+    description="The password is right, and the account asks for a second factor: send the ticket "
+    "to `completeLogIn` with a code of the authenticator app, or a recovery code.",
+)
+class SecondFactorRequiredType(RefusalType):
+    """SECOND_FACTOR_REQUIRED."""
+
+    of = refusals.SecondFactorRequired
+
+    ticket: str = strawberry.field(
+        description="Stands for the right password: good once, for 5 minutes and 5 tries. It is "
+        "void when the password is changed."
+    )
+    expires_at: datetime = strawberry.field(description="When the ticket is void.")
+
+
+@strawberry.type(
+    name="LogInTicketRejected",
+    description="The ticket is unknown, expired, used, or its tries are: log in again.",
+)
+class LogInTicketRejectedType(RefusalType):
+    """UNAUTHENTICATED at the second factor."""
+
+    of = refusals.LogInTicketRejected
+
+
+@strawberry.type(
+    name="SecondFactorLocked",
+    description="Too many wrong codes of the authenticator app: 5 in 15 minutes. Recovery codes "
+    "and passkeys go on working.",
+)
+class SecondFactorLockedType(RefusalType):
+    """OTP_ATTEMPTS_EXCEEDED of an authenticator app."""
+
+    of = refusals.SecondFactorLocked
+
+
+@strawberry.type(
+    name="RecoveryCodeInvalid", description="The recovery code is not right, or was used before."
+)
+class RecoveryCodeInvalidType(RefusalType):
+    """OTP_INVALID of a recovery code."""
+
+    of = refusals.RecoveryCodeInvalid
+
+
+@strawberry.type(
+    name="SecondFactorInPlace", description="The account has an authenticator app already."
+)
+class SecondFactorInPlaceType(RefusalType):
+    """CONFLICT of two authenticator apps."""
+
+    of = refusals.SecondFactorInPlace
+
+
+@strawberry.type(
+    name="SecondFactorMissing",
+    description="The account has no authenticator app, or its enrolment was left for 15 minutes.",
+)
+class SecondFactorMissingType(RefusalType):
+    """NOT_FOUND of an authenticator app."""
+
+    of = refusals.SecondFactorMissing
+
+
+@strawberry.type(
+    name="PasskeyRejected",
+    description="The passkey does not open an account here. It does not say why: an unknown "
+    "passkey is answered like a wrong signature.",
+)
+class PasskeyRejectedType(RefusalType):
+    """UNAUTHENTICATED of a passkey."""
+
+    of = refusals.PasskeyRejected
+
+
+@strawberry.type(
+    name="PasskeyUnfit", description="The passkey could not be checked, or is known already."
+)
+class PasskeyUnfitType(RefusalType):
+    """VALIDATION_FAILED of a passkey."""
+
+    of = refusals.PasskeyUnfit
+
+
+@strawberry.type(name="PasskeyLimitReached", description="The account holds no more passkeys.")
+class PasskeyLimitReachedType(RefusalType):
+    """QUOTA_EXCEEDED of passkeys."""
+
+    of = refusals.PasskeyLimitReached
+
+    limit: int = strawberry.field(description="How many an account holds.")
 
 
 @strawberry.type(name="RateLimited", description="Too many requests for now.")

@@ -1,7 +1,7 @@
 """Scalars beyond GraphQL's own: what each holds, and where its form is specified."""
 
 from datetime import UTC, datetime
-from typing import NewType
+from typing import Any, NewType
 
 import strawberry
 from strawberry.types.scalar import ScalarDefinition
@@ -9,6 +9,7 @@ from strawberry.types.scalar import ScalarDefinition
 EmailAddress = NewType("EmailAddress", str)
 LanguageTag = NewType("LanguageTag", str)
 Cursor = NewType("Cursor", str)
+JsonObject = NewType("JsonObject", dict[str, Any])
 
 
 def write_time(moment: datetime) -> str:
@@ -27,6 +28,12 @@ def read_time(value: object) -> datetime:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("must be a string")  # noqa: TRY004 - graphql-core reports ValueErrors
+    return value
+
+
+def _object(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("must be an object")  # noqa: TRY004 - graphql-core reports ValueErrors
     return value
 
 
@@ -51,6 +58,13 @@ SCALARS: dict[object, ScalarDefinition] = {
         specified_by_url="https://www.rfc-editor.org/info/bcp47",
         serialize=str,
         parse_value=_text,
+    ),
+    JsonObject: strawberry.scalar(
+        name="JSONObject",
+        description="A JSON object that another specification describes, passed on as it is.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc8259#section-4",
+        serialize=dict,
+        parse_value=_object,
     ),
     Cursor: strawberry.scalar(
         name="Cursor",

@@ -7,10 +7,12 @@ from strawberry.schema.config import StrawberryConfig
 
 from domain.refusals import InputIssue, InvalidInput
 from schema.accounts.mutations import AccountMutations
+from schema.accounts.passkeys import PasskeyType
 from schema.accounts.queries import AccountQueries
+from schema.accounts.sessions import live_sessions
 from schema.accounts.types import AccountType
 from schema.context import Info
-from schema.nodes import ACCOUNT, STORY, NodeType, split_global_id
+from schema.nodes import ACCOUNT, PASSKEY, SESSION, STORY, NodeType, split_global_id
 from schema.refusals import PUBLISHED
 from schema.scalars import SCALARS
 from schema.stories.events import KINDS
@@ -63,12 +65,20 @@ async def _nodes(info: Info, public_ids: list[strawberry.ID]) -> list[NodeType |
     reads = info.context.reads
     stories = await reads.stories([key for kind, key in filter(None, wanted) if kind == STORY])
     accounts = await reads.accounts([viewer]) if (ACCOUNT, viewer) in wanted else {}
+    passkeys = await reads.passkeys([key for kind, key in filter(None, wanted) if kind == PASSKEY])
+    sessions = await live_sessions(info) if SESSION in {pair[0] for pair in wanted if pair} else []
     owned: dict[tuple[str, object] | None, NodeType] = {
         (STORY, key): StoryType.tell(story)
         for key, story in stories.items()
         if story.account_id == viewer
     }
+    owned |= {
+        (PASSKEY, key): PasskeyType.tell(passkey)
+        for key, passkey in passkeys.items()
+        if passkey.account_id == viewer
+    }
     owned |= {(ACCOUNT, key): AccountType.tell(account) for key, account in accounts.items()}
+    owned |= {split_global_id(session.id): session for session in sessions}
     return [owned.get(pair) for pair in wanted]
 
 

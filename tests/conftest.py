@@ -84,13 +84,20 @@ def _own_database_url(worker_id: str) -> str:
 
 @pytest.fixture
 async def postgres_url(_own_database_url: str) -> str:
-    """Return a migrated database without rows."""
+    """Return a migrated database without rows.
+
+    The audit trail refuses to be emptied; only its owner, who made the tables, can switch that off.
+    """
     await _execute(
         _own_database_url,
         """DO $$ DECLARE tables text; BEGIN
+             ALTER TABLE audit_entries DISABLE TRIGGER audit_entries_append_only;
+             ALTER TABLE audit_details DISABLE TRIGGER audit_details_append_only;
              SELECT string_agg(quote_ident(tablename), ', ') INTO tables FROM pg_tables
                WHERE schemaname = 'public' AND tablename <> 'alembic_version';
              IF tables IS NOT NULL THEN EXECUTE 'TRUNCATE ' || tables || ' CASCADE'; END IF;
+             ALTER TABLE audit_entries ENABLE ALWAYS TRIGGER audit_entries_append_only;
+             ALTER TABLE audit_details ENABLE ALWAYS TRIGGER audit_details_append_only;
            END $$""",
     )
     return _own_database_url

@@ -36,6 +36,7 @@ class Deployment:
         default_factory=lambda: {
             "TOKEN_SIGNING_KEY": secrets.token_urlsafe(32),
             "CODE_PEPPER": secrets.token_urlsafe(32),
+            "FACTOR_KEY": secrets.token_urlsafe(32),
         }
     )
 

@@ -12,6 +12,8 @@ from uuid_utils.compat import uuid7
 from domain.accounts import Account
 from domain.briefs import StoryBrief
 from domain.deliveries import Delivery, DeliveryKind
+from domain.passkeys import Passkey
+from domain.second_factors import RecoveryCode, TotpFactor
 from domain.sessions import RefreshToken, Session
 from domain.stories import Chapter, Story
 from tests.fakes.clock import START
@@ -56,6 +58,49 @@ def a_refresh_token(session_id: UUID, **known: Any) -> RefreshToken:
             "digest": sha256(uuid7().bytes).digest(),
             "issued_at": START,
             "expires_at": START + timedelta(days=30),
+            **known,
+        }
+    )
+
+
+def a_totp_factor(account_id: UUID, **known: Any) -> TotpFactor:
+    """Return an authenticator app that was not confirmed yet."""
+    return TotpFactor(
+        **{
+            "account_id": account_id,
+            "sealed_secret": uuid7().bytes,
+            "created_at": START,
+            **known,
+        }
+    )
+
+
+def a_recovery_code(account_id: UUID, **known: Any) -> RecoveryCode:
+    """Return an unused recovery code."""
+    return RecoveryCode(
+        **{
+            "account_id": account_id,
+            "digest": sha256(uuid7().bytes).digest(),
+            "created_at": START,
+            **known,
+        }
+    )
+
+
+def a_passkey(account_id: UUID, **known: Any) -> Passkey:
+    """Return a passkey that was never used."""
+    return Passkey(
+        **{
+            "account_id": account_id,
+            "user_handle": bytes(64),
+            "credential_id": uuid7().bytes,
+            "public_key": b"a key in COSE",
+            "sign_count": 0,
+            "transports": ["internal", "hybrid"],
+            "backup_eligible": True,
+            "backed_up": True,
+            "name": "Mira's phone",
+            "created_at": START,
             **known,
         }
     )

@@ -1,21 +1,32 @@
 """What the use cases need of the world, in their own words."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Any, Protocol
 from uuid import UUID
 
 from domain.accounts import Account
-from domain.audit import Act
+from domain.audit import Act, AuditRecord
 from domain.briefs import StoryBrief
 from domain.codes import Challenge, CodePurpose
-from domain.deliveries import Delivery
+from domain.deliveries import Delivery, DeliveryKind
+from domain.devices import KnownDevice
 from domain.events import Cursor, Recorded, StoryEvent
 from domain.jobs import Job, Lease, Task
+from domain.lockouts import Guess
+from domain.passkeys import Assertion, NewPasskey, Passkey, PasskeyInvitation
+from domain.second_factors import (
+    LogInTicket,
+    RecoveryCode,
+    SecondFactor,
+    TotpFactor,
+    TotpSecret,
+)
 from domain.sessions import AccessClaims, Device, RefreshToken, Session
+from domain.signing_keys import SigningKey
 from domain.stories import Chapter, Story, StoryPlan, StoryStatus, TokenUsage
 
 # --- time and chance ------------------------------------------------------------------------------
@@ -54,6 +65,17 @@ class Accounts(Protocol):
         ...
 
     async def remove_pending_with_email(self, email: str, *, but: UUID) -> None: ...
+    async def leaving(self, due: datetime, limit: int) -> list[UUID]:
+        """Return accounts whose time of grace was over then, closed ones too, oldest first."""
+        ...
+
+    async def erase(self, account_id: UUID) -> None:
+        """Remove an account and everything that is its own; its jobs must be removed before."""
+        ...
+
+    async def remove_pending_since(self, before: datetime, limit: int) -> int:
+        """Remove accounts that have not proven their address since then; tell how many."""
+        ...
 
 
 class Sessions(Protocol):
@@ -66,8 +88,82 @@ class Sessions(Protocol):
         """Read a session and hold it, so that rotation and log-out cannot cross."""
         ...
 
+    async def lock_open(self, account_id: UUID) -> list[Session]:
+        """Read the account's sessions that were not ended, and hold them as `lock` does."""
+        ...
+
+    async def has_others(self, account_id: UUID, *, but: UUID) -> bool:
+        """Whether the account has, or had, sessions but this one."""
+        ...
+
     async def token_with_digest(self, digest: bytes) -> RefreshToken | None: ...
     async def token(self, token_id: UUID) -> RefreshToken | None: ...
+    async def remove_over(self, before: datetime, idle: timedelta, limit: int) -> int:
+        """Remove sessions whose end was before that moment, and tell how many there were.
+
+        A session that was not used for `idle` has ended. With it go its tokens.
+        """
+        ...
+
+    async def remove_expired_tokens(self, before: datetime, limit: int) -> int:
+        """Remove refresh tokens that expired before that moment, and tell how many there were."""
+        ...
+
+
+class SecondFactors(Protocol):
+    """Authenticator apps and recovery codes in this transaction: lock the account first."""
+
+    async def add(self, factor: TotpFactor) -> TotpFactor:
+        """Store the account's app. Raises Taken when it has one."""
+        ...
+
+    async def of_account(self, account_id: UUID) -> TotpFactor | None: ...
+    async def remove(self, account_id: UUID) -> None:
+        """Remove the app and all recovery codes of the account."""
+        ...
+
+    async def replace_recovery_codes(self, account_id: UUID, codes: Sequence[RecoveryCode]) -> None:
+        """Store these in the place of all that the account had."""
+        ...
+
+    async def recovery_code(self, account_id: UUID, digest: bytes) -> RecoveryCode | None: ...
+
+
+class Passkeys(Protocol):
+    """Passkeys in this transaction: lock the account before you change one."""
+
+    async def add(self, passkey: Passkey) -> Passkey:
+        """Store a passkey. Raises Taken when the credential is known already, whosever it is."""
+        ...
+
+    async def get(self, passkey_id: UUID) -> Passkey | None: ...
+    async def with_credential(self, credential_id: bytes) -> Passkey | None:
+        """Read a passkey as it is now."""
+        ...
+
+    async def of_account(self, account_id: UUID) -> list[Passkey]:
+        """Return the account's passkeys, oldest first."""
+        ...
+
+    async def remove(self, passkey: Passkey) -> None: ...
+
+
+class Devices(Protocol):
+    """Known devices in this transaction: lock the account before you change one."""
+
+    async def add(self, device: KnownDevice) -> KnownDevice: ...
+    async def with_digest(self, account_id: UUID | None, digest: bytes) -> KnownDevice | None:
+        """Return the account's device with this token; without an account it is looked up too."""
+        ...
+
+    async def of_account(self, account_id: UUID) -> list[KnownDevice]:
+        """Return the account's devices, those last used first."""
+        ...
+
+    async def remove(self, device_ids: Sequence[UUID]) -> None: ...
+    async def remove_all(self, account_id: UUID) -> None:
+        """Forget the account's devices."""
+        ...
 
 
 class Stories(Protocol):
@@ -111,6 +207,21 @@ class Jobs(Protocol):
         """
         ...
 
+    async def cancel_all(self, account_id: UUID) -> None:
+        """Cancel the account's jobs, as `cancel` does."""
+        ...
+
+    async def remove_all(self, account_id: UUID) -> None:
+        """Remove the account's jobs, whatever has become of them."""
+        ...
+
+    async def remove_finished(self, before: datetime, limit: int) -> int:
+        """Remove jobs that were done or cancelled before that moment; tell how many.
+
+        Dead letters stay: somebody must look at them.
+        """
+        ...
+
 
 class Deliveries(Protocol):
     """Mails that are owed, in this transaction."""
@@ -120,6 +231,20 @@ class Deliveries(Protocol):
         ...
 
     async def get(self, delivery_id: UUID) -> Delivery | None: ...
+    async def with_event(self, event_key: str) -> Delivery | None: ...
+    async def remove_to(self, recipients: Sequence[str]) -> None:
+        """Remove all mails to these addresses, those to nobody's account too."""
+        ...
+
+    async def owed_since(
+        self, account_id: UUID, kind: DeliveryKind, since: datetime
+    ) -> list[datetime]:
+        """Return when the account was owed mails of this kind, oldest first."""
+        ...
+
+    async def remove_decoys(self, before: datetime, limit: int) -> int:
+        """Remove mails that were owed to nobody, and given up before then; tell how many."""
+        ...
 
 
 class AuditTrail(Protocol):
@@ -137,17 +262,59 @@ class AuditTrail(Protocol):
         """Append an entry. `detail` holds no secret, no code and no whole address."""
         ...
 
+    async def erase(self, account_id: UUID) -> None:
+        """Forget the details of all that was recorded of an account: devices and what changed.
+
+        Its entries stay, under an id that is nobody's any more. What this transaction records of
+        the account is forgotten too.
+        """
+        ...
+
+
+Dossier = dict[str, list[dict[str, Any]]]
+"""Everything that is kept of an account but secrets: rows by section, parts within their wholes."""
+
+
+class Dossiers(Protocol):
+    """What is kept of an account, in this transaction."""
+
+    async def of_account(self, account_id: UUID) -> Dossier: ...
+    async def exports_since(self, account_id: UUID, since: datetime) -> list[datetime]:
+        """Return when its data was exported, oldest first, as the audit trail knows it."""
+        ...
+
+
+class SigningKeys(Protocol):
+    """The keys of the access tokens, in this transaction; oldest first."""
+
+    async def all(self) -> list[SigningKey]: ...
+    async def lock(self) -> list[SigningKey]:
+        """Read them, and hold off everybody else who would change them, even if there are none."""
+        ...
+
+    async def add(self, key: SigningKey) -> SigningKey: ...
+    async def remove(self, key: SigningKey) -> None: ...
+
 
 class Work(Protocol):
     """One transaction."""
 
     @property
     def audit(self) -> AuditTrail: ...
-
+    @property
+    def signing_keys(self) -> SigningKeys: ...
     @property
     def accounts(self) -> Accounts: ...
     @property
     def sessions(self) -> Sessions: ...
+    @property
+    def factors(self) -> SecondFactors: ...
+    @property
+    def passkeys(self) -> Passkeys: ...
+    @property
+    def devices(self) -> Devices: ...
+    @property
+    def dossiers(self) -> Dossiers: ...
     @property
     def stories(self) -> Stories: ...
     @property
@@ -206,14 +373,36 @@ class PlaceInLine:
     place: int
 
 
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """Which of an account's audit records are wanted: newest first, at most `limit`.
+
+    `after` is the (occurred_at, id) of the last entry of the page before.
+    """
+
+    account_id: UUID
+    limit: int
+    after: tuple[datetime, UUID] | None = None
+
+
 class Reads(Protocol):
     """Queries without rules, for the edge: each call is one statement, and changes are not kept.
 
-    What is not found is left out. Only `story` and `stories_of` check the owner.
+    What is not found is left out. Only `story`, `stories_of` and `audit_of` check the owner.
     """
 
     async def accounts(self, account_ids: Sequence[UUID]) -> dict[UUID, Account]: ...
     async def session(self, session_id: UUID) -> Session | None: ...
+    async def sessions_of(self, account_id: UUID) -> list[Session]:
+        """Return the account's sessions that were not ended, newest used first."""
+        ...
+
+    async def second_factor(self, account_id: UUID) -> SecondFactor | None: ...
+    async def passkeys(self, passkey_ids: Sequence[UUID]) -> dict[UUID, Passkey]: ...
+    async def passkeys_of(self, account_id: UUID) -> list[Passkey]:
+        """Return the account's passkeys, oldest first."""
+        ...
+
     async def story(self, account_id: UUID, story_id: UUID) -> Story | None: ...
     async def stories(self, story_ids: Sequence[UUID]) -> dict[UUID, Story]: ...
     async def stories_of(self, page: StoriesPage) -> list[Story]: ...
@@ -231,6 +420,14 @@ class Reads(Protocol):
 
     async def line(self) -> list[PlaceInLine]:
         """Return all stories that wait for a worker, next first."""
+        ...
+
+    async def audit_of(self, page: AuditPage) -> list[AuditRecord]:
+        """Return a page of what was recorded of an account, newest first."""
+        ...
+
+    async def audit_trail(self, after: int, limit: int) -> list[AuditRecord]:
+        """Return what follows the entry with that sequence, of whomever, oldest first."""
         ...
 
 
@@ -271,6 +468,10 @@ class Codes(Protocol):
         """Return the account's open challenge."""
         ...
 
+    async def find(self, challenge_id: UUID, purpose: CodePurpose) -> Challenge:
+        """Return an open challenge for this purpose. Raises CodeExpired."""
+        ...
+
     async def issue(self, challenge: Challenge) -> str:
         """Draw the code that answers the challenge, in the place of any drawn before.
 
@@ -284,11 +485,23 @@ class Codes(Protocol):
 
 
 class AccessTokens(Protocol):
-    """The format of access tokens, in one place."""
+    """The format of access tokens, in one place.
 
-    def sign(self, claims: AccessClaims) -> str: ...
-    def read(self, token: str) -> AccessClaims:
+    Both raise UpstreamUnavailable where the keys cannot be learned.
+    """
+
+    async def sign(self, claims: AccessClaims) -> str: ...
+    async def read(self, token: str) -> AccessClaims:
         """Check a token. Raises TokenExpired or Unauthenticated."""
+        ...
+
+
+class Locksmith(Protocol):
+    """Makes keys of access tokens, and seals them under a secret that the database never sees."""
+
+    def make(self, *, created_at: datetime, signs_from: datetime) -> SigningKey: ...
+    def opens(self, key: SigningKey) -> bool:
+        """Whether it was sealed under our secret, and is whole."""
         ...
 
 
@@ -305,6 +518,143 @@ class RefreshTokens(Protocol):
         ...
 
     def unseal(self, sealed: bytes, *, under: str) -> str: ...
+
+
+class DeviceNames(Protocol):
+    """Tells devices in words."""
+
+    def name(self, user_agent: str) -> str:
+        """Return what a user agent says of itself, like "Firefox on Linux"."""
+        ...
+
+
+class Places(Protocol):
+    """Tells roughly where an address is."""
+
+    def near(self, address: str) -> str:
+        """Return a country, a kind of network, or the address without its last part."""
+        ...
+
+
+# --- second factors and passkeys ------------------------------------------------------------------
+
+
+class TotpCodes(Protocol):
+    """Time-based one-time codes (RFC 6238). Their secrets are seen here only."""
+
+    def draw(self, account: Account) -> TotpSecret:
+        """Draw a secret for the account's app."""
+        ...
+
+    def step(self, factor: TotpFactor, code: str) -> int | None:
+        """Return the newest time step around now that the code is right for."""
+        ...
+
+
+class RecoveryCodes(Protocol):
+    """The format of recovery codes."""
+
+    def draw(self) -> str: ...
+    def digest(self, account_id: UUID, code: str) -> bytes:
+        """Return what is stored of it; the same however people write it down."""
+        ...
+
+
+class FactorTries(Protocol):
+    """Counts wrong codes by account. Both raise UpstreamUnavailable when nobody can tell."""
+
+    async def take(self, account_id: UUID) -> int:
+        """Count a try, before its code is looked at; return how many are left after it.
+
+        Raises SecondFactorLocked when there was none left.
+        """
+        ...
+
+    async def forget(self, account_id: UUID) -> None:
+        """Begin anew, after a right code."""
+        ...
+
+
+class LogInTickets(Protocol):
+    """Log-ins that still owe their second factor. All raise UpstreamUnavailable."""
+
+    async def issue(self, ticket: LogInTicket) -> tuple[str, datetime]:
+        """Return the text that stands for the ticket, and when it is void."""
+        ...
+
+    async def show(self, text: str) -> tuple[LogInTicket, int]:
+        """Use up a try; return the ticket and the tries left. Raises LogInTicketRejected."""
+        ...
+
+    async def redeem(self, text: str) -> None:
+        """Use the ticket up: one caller can. Raises LogInTicketRejected for all others."""
+        ...
+
+
+class PasskeyChallenges(Protocol):
+    """What authenticators are asked to sign, each once. All raise UpstreamUnavailable."""
+
+    async def open(self, invitation: PasskeyInvitation | None) -> bytes:
+        """Draw a challenge to register a passkey by, or without an invitation to log in by."""
+        ...
+
+    async def redeem(self, challenge: bytes) -> PasskeyInvitation | None:
+        """Use a challenge up, and return the invitation it was for.
+
+        Raises CeremonyFailed for one that is unknown, expired or used.
+        """
+        ...
+
+
+class PasskeyCeremonies(Protocol):
+    """The two ceremonies of WebAuthn. Options and responses are its JSON, as browsers have them.
+
+    Whatever is wrong with a response raises CeremonyFailed.
+    """
+
+    def draw_user_handle(self) -> bytes: ...
+    def creation_options(
+        self, account: Account, user_handle: bytes, challenge: bytes, held: Sequence[Passkey]
+    ) -> Mapping[str, object]:
+        """Return what a browser needs to make a passkey, on no authenticator that holds one."""
+        ...
+
+    def request_options(self, challenge: bytes) -> Mapping[str, object]:
+        """Return what a browser needs to log in with whichever passkey its owner chooses."""
+        ...
+
+    def challenge_of(self, response: object) -> bytes:
+        """Return the challenge that a response says it answers; nothing is checked yet."""
+        ...
+
+    def credential_of(self, response: object) -> bytes:
+        """Return the id of the credential that a response claims; nothing is checked yet."""
+        ...
+
+    def register(self, response: object, challenge: bytes) -> NewPasskey:
+        """Check what an authenticator made."""
+        ...
+
+    def verify(self, response: object, challenge: bytes, passkey: Passkey) -> Assertion:
+        """Check a signature; the counter is the caller's to judge."""
+        ...
+
+
+class CeremonyFailed(Exception):  # noqa: N818 - an answer
+    """A response is malformed, or does not prove what it should. The text is for the log."""
+
+
+# --- the ends of sessions -------------------------------------------------------------------------
+
+
+class DeviceTokens(Protocol):
+    """The format of the tokens that devices are known by."""
+
+    def draw(self) -> str:
+        """Return 256 random bits as text."""
+        ...
+
+    def digest(self, token: str) -> bytes: ...
 
 
 class SessionEnds(Protocol):
@@ -326,6 +676,40 @@ class SessionEnds(Protocol):
 # --- limits ---------------------------------------------------------------------------------------
 
 
+class Traces(Protocol):
+    """What the fast store keeps of an account."""
+
+    async def erase(self, account_id: UUID, contacts: Sequence[str]) -> int:
+        """Remove it and return how many things there were. Raises UpstreamUnavailable.
+
+        `contacts` are the addresses and numbers that codes and limits are kept by.
+        """
+        ...
+
+
+class Lockout(Protocol):
+    """How often somebody may guess at an account's secrets.
+
+    All raise UpstreamUnavailable where their store does not answer.
+    """
+
+    async def admit(self, guess: Guess) -> int:
+        """Count a guess, before it is checked; return how many more may follow.
+
+        So no more than the allowed ones are ever checked, however many come at once. Raises
+        AccountLocked, and then the guess is not counted.
+        """
+        ...
+
+    async def lift(self, guess: Guess) -> None:
+        """Forget the guesses from this place: one of them was right."""
+        ...
+
+    async def lift_all(self, email: str) -> None:
+        """Forget all guesses at the account with this address: its owner has a new password."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Allowance:
     """What is left to a caller: `remaining` of `limit` at once, all of it in `reset_seconds`.
@@ -339,11 +723,42 @@ class Allowance:
     retry_after: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A token bucket: it holds `burst` tokens and gets `per_minute` of them back.
+
+    `tokens` are to be taken at once. Who wants more than it holds takes all that it holds.
+    """
+
+    key: str
+    burst: int
+    per_minute: int
+    tokens: int = 1
+
+
 class RateLimiter(Protocol):
     """Token buckets that all processes share."""
 
-    async def take(self, key: str, *, burst: int, per_minute: int) -> Allowance:
-        """Take one token of the key's bucket. Raises LimitsUnknown when nobody can tell."""
+    async def take(self, *buckets: Bucket) -> Sequence[Allowance]:
+        """Take from all of the buckets or, where one holds too little, from none of them.
+
+        Returns an allowance a bucket. Raises LimitsUnknown when nobody can tell.
+        """
+        ...
+
+
+class SocketCounts(Protocol):
+    """How many sockets a network or an account has in all processes together."""
+
+    async def claim(self, holder: str, most: int) -> bool:
+        """Count a socket more of the holder, unless it has the most already; tell which.
+
+        While the other processes cannot be asked, only those of this one are counted.
+        """
+        ...
+
+    async def release(self, holder: str) -> None:
+        """Count a socket less."""
         ...
 
 
@@ -509,6 +924,22 @@ class Mailer(Protocol):
     async def send(self, mail: Mail) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class TextMessage:
+    """A text message, ready to be sent; `recipient` is a number in E.164."""
+
+    message_id: str
+    date: datetime
+    recipient: str
+    text: str
+
+
+class TextMessages(Protocol):
+    """Sends text messages. Raises MailFault, as a mailer does."""
+
+    async def send(self, message: TextMessage) -> None: ...
+
+
 class MailFault(Exception):  # noqa: N818 - reads as what it is
     """A mail was not taken.
 
@@ -537,9 +968,14 @@ class MailFault(Exception):  # noqa: N818 - reads as what it is
 class Letters(Protocol):
     """Writes mails from templates, escaped."""
 
-    def sign_up_code(self, delivery: Delivery, code: str, valid_minutes: int) -> Mail: ...
-    def address_in_use(self, delivery: Delivery) -> Mail: ...
-    def session_revoked(self, delivery: Delivery) -> Mail: ...
+    def code(self, delivery: Delivery, code: str, valid_minutes: int) -> Mail: ...
+    def notice(self, delivery: Delivery) -> Mail:
+        """Write a mail that says the same to everybody."""
+        ...
+
+    def phone_code(self, delivery: Delivery, code: str, valid_minutes: int) -> TextMessage: ...
+    def new_device(self, delivery: Delivery, session: Session) -> Mail: ...
+    def deletion_requested(self, delivery: Delivery, reader: Account) -> Mail: ...
     def story_ready(
         self, delivery: Delivery, reader: Account, story: Story, chapters: Sequence[Chapter]
     ) -> Mail: ...

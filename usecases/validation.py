@@ -23,6 +23,7 @@ SENTENCES = {
     "greater_than_equal": "Must be at least {ge}.",
     "less_than": "Must be less than {lt}.",
     "less_than_equal": "Must be at most {le}.",
+    "domain_look_alike": "Must not have a domain that mixes alphabets, or imitates one by another.",
 }
 """What people read for each kind of pydantic error; none repeats the value."""
 

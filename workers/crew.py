@@ -1,7 +1,7 @@
 """All that goes on in a worker: jobs, and what keeps them going."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from loguru import logger
@@ -9,20 +9,25 @@ from redis.asyncio import Redis
 
 from adapters.heartbeat import BEAT, Heartbeat
 from adapters.queue import called_off
-from workers.line import LineAnnouncer
 from workers.relay import Relay
 from workers.runner import Runner, describe
+from workers.turns import InTurn
 
 
 @asynccontextmanager
 async def at_work(
-    runner: Runner, relay: Relay, line: LineAnnouncer, redis: Redis
+    runner: Runner, relay: Relay, turns: Sequence[InTurn], redis: Redis
 ) -> AsyncIterator[Runner]:
-    """Keep a worker going for as long as the block lasts."""
+    """Keep a worker going for as long as the block lasts; `turns` are what workers do in turn."""
     heartbeat = Heartbeat(redis)
     chores = [
         asyncio.create_task(chore)
-        for chore in (relay(), line(), _show_life(heartbeat), _obey(runner, redis))
+        for chore in (
+            relay(),
+            *(chore() for chore in turns),
+            _show_life(heartbeat),
+            _obey(runner, redis),
+        )
     ]
     try:
         yield runner

@@ -14,11 +14,17 @@ from bootstrap.logs import configure_logs
 from bootstrap.settings import Settings, load_settings
 from workers.crew import at_work
 from workers.deliveries import send_delivery
-from workers.line import LineAnnouncer
 from workers.process import arq_settings
 from workers.relay import Relay
 from workers.runner import Runner
+from workers.sessions import announce_ends
 from workers.stories import write_story
+from workers.turns import InTurn
+
+LINE_PACE = timedelta(seconds=2)
+"""How often those who wait are told their places at most (product rule: every 2 s)."""
+
+SWEEP_PACE = timedelta(hours=1)
 
 
 def worker_settings() -> dict[str, Any]:
@@ -41,10 +47,18 @@ async def _crew(settings: Settings) -> AsyncIterator[Runner]:
         open_duties(container) as duties,
     ):
         desk = container.job_desk
-        handlers = {"write_story": write_story(duties), "send_delivery": send_delivery(duties)}
+        handlers = {
+            "write_story": write_story(duties),
+            "send_delivery": send_delivery(duties),
+            "announce_ends": announce_ends(duties),
+        }
         lease = timedelta(seconds=settings.job_lease_seconds)
         runner = Runner(desk, handlers, container.clock, beat=lease / 3)
         relay = Relay(desk, container.job_queue)
-        line = LineAnnouncer(container.redis, duties.announce_places)
-        async with at_work(runner, relay, line, container.redis):
+        turns = [
+            InTurn(container.redis, "places", duties.announce_places, LINE_PACE),
+            InTurn(container.redis, "sweep", duties.sweep, SWEEP_PACE),
+            InTurn(container.redis, "erasure", duties.erase_accounts, SWEEP_PACE),
+        ]
+        async with at_work(runner, relay, turns, container.redis):
             yield runner

@@ -1,6 +1,7 @@
 """Documents: parsed, measured and validated once for each text."""
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from graphql import (
@@ -18,8 +19,10 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from api.codes import Code
+from api.graphql.classes import OperationClass, classes
+from api.graphql.cost import Costs, Price
 from api.graphql.errors import Refused, document_entry, refused
-from api.graphql.limits import Limits, Measure, authentications, excess
+from api.graphql.limits import Limits, Measure, excess
 
 MOST_ERRORS = 5
 """Validation stops there: the first few tell enough, and all of them cost."""
@@ -27,11 +30,12 @@ MOST_ERRORS = 5
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A valid document and its operations; `guessing` are those with an authentication mutation."""
+    """A valid document and its operations, with the price and the classes of each."""
 
     tree: DocumentNode
     operations: tuple[OperationDefinitionNode, ...]
-    guessing: frozenset[str | None]
+    prices: Mapping[str | None, Price]
+    classes: Mapping[str | None, Mapping[OperationClass, int]]
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """Return the operation to run. Raises Refused for an unknown or a missing name."""
@@ -118,15 +122,12 @@ class Documents:
         )
         if not operations:
             raise refused(Code.VALIDATION_FAILED, "The document has no operation.")
-        measure = Measure(tree)
+        measure, costs = Measure(tree), Costs(self._schema, tree)
         return Document(
             tree,
             operations,
-            frozenset(
-                name_of(operation)
-                for operation in operations
-                if authentications(operation, measure.operation(operation))
-            ),
+            {name_of(each): costs.operation(each) for each in operations},
+            {name_of(each): classes(each, measure.operation(each)) for each in operations},
         )
 
     def _parse(self, text: str) -> DocumentNode:

@@ -1,9 +1,10 @@
 """Runs operations: graphql-core on the schema's resolvers, under a deadline."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, cast
 
 import strawberry
@@ -12,6 +13,7 @@ from graphql.execution import Executor, create_source_event_stream
 from strawberry.execution import optimized_is_awaitable
 
 from api.codes import Code
+from api.graphql.classes import OperationClass
 from api.graphql.documents import Document, Documents, name_of
 from api.graphql.errors import (
     ErrorEntry,
@@ -21,12 +23,18 @@ from api.graphql.errors import (
     execution_entry,
     internal_entry,
     refusal_entry,
+    refused,
 )
 from api.graphql.limits import Limits
 from api.graphql.requests import GraphQLRequest
+from api.graphql.trusted import TrustedDocuments
 from domain.refusals import Refusal
+from usecases.ports import FollowerTooSlow
 
 MOST_VARIABLE_ERRORS = 10
+
+CostEntry = dict[str, int | None]
+"""What `extensions.cost` tells, in points."""
 
 NewContext = Callable[[], object]
 """Makes the context of one execution: loaders are never shared between two."""
@@ -39,6 +47,7 @@ class Operation:
     document: Document
     definition: OperationDefinitionNode
     variables: dict[str, Any]
+    cost: int = 0
 
     @property
     def name(self) -> str | None:
@@ -53,7 +62,12 @@ class Operation:
     @property
     def authenticates(self) -> bool:
         """Whether it guesses at a secret, so that it must not run without limits."""
-        return self.name in self.document.guessing
+        return OperationClass.AUTHENTICATION in self.classes
+
+    @property
+    def classes(self) -> Mapping[OperationClass, int]:
+        """How many fields of each class of operations it has."""
+        return self.document.classes[self.name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +78,12 @@ class Answer:
     errors: list[ErrorEntry]
     began: bool = True
 
-    def body(self, request_id: str) -> dict[str, Any]:
+    def body(self, request_id: str, cost: CostEntry | None = None) -> dict[str, Any]:
         """Return the response, in the order of the specification: errors first."""
         errors = {"errors": self.errors} if self.errors else {}
         data = {"data": self.data} if self.began else {}
-        return {**errors, **data, "extensions": {"requestId": request_id}}
+        priced = {} if cost is None else {"cost": cost}
+        return {**errors, **data, "extensions": {"requestId": request_id, **priced}}
 
 
 class Engine:
@@ -79,14 +94,18 @@ class Engine:
         schema: strawberry.Schema,
         limits: Limits | None = None,
         *,
+        trusted: TrustedDocuments | None = None,
         introspection: bool = True,
         suggestions: bool = True,
         seconds: float = 10,
+        most_cost: int = 10_000,
     ) -> None:
         self._schema = schema._schema  # noqa: SLF001 - Strawberry's own way in parses every time
         self._executor_class = schema.execution_context_class
+        self._trusted = trusted or TrustedDocuments()
         self._suggestions = suggestions
         self._seconds = seconds
+        self._most_cost = most_cost
         self.documents = Documents(
             self._schema,
             limits or Limits(),
@@ -95,10 +114,34 @@ class Engine:
         )
 
     def prepare(self, request: GraphQLRequest) -> Operation:
-        """Parse, measure and validate, and choose the operation. Raises Refused."""
-        document = self.documents.read(request.query)
+        """Parse, measure, validate and price, and choose the operation. Raises Refused."""
+        document = self.documents.read(self._text(request))
         definition = document.operation(request.operation_name)
-        return Operation(document, definition, request.variables)
+        cost = document.prices[name_of(definition)].asked(request.variables)
+        if cost > self._most_cost:
+            raise Refused(_too_dear(cost, self._most_cost))
+        return Operation(document, definition, request.variables, cost)
+
+    def cost_entry(self, operation: Operation, remaining: int | None) -> CostEntry:
+        """Tell what an operation costs; `remaining` of the budget is unknown without Redis."""
+        return {"asked": operation.cost, "limit": self._most_cost, "remaining": remaining}
+
+    def _text(self, request: GraphQLRequest) -> str:
+        if request.document_hash is not None:
+            text = self._trusted.text(request.document_hash)
+            if text is None and request.query is None:
+                # These are the words by which Apollo's clients know to send the whole document.
+                raise refused(Code.NOT_FOUND, "PersistedQueryNotFound")
+            if text is not None and request.query in {None, text}:
+                return text
+        text = request.query or ""
+        if request.document_hash not in {None, sha256(text.encode()).hexdigest()}:
+            raise refused(Code.VALIDATION_FAILED, "The hash is not that of the document.")
+        if self._trusted.only and text not in self._trusted:
+            raise refused(
+                Code.FORBIDDEN, "Only trusted documents run here: send the `documentId` of one."
+            )
+        return text
 
     async def run(self, operation: Operation, new_context: NewContext) -> Answer:
         """Run a query or a mutation to its end, or to the deadline."""
@@ -110,7 +153,7 @@ class Engine:
     async def stream(self, operation: Operation, new_context: NewContext) -> AsyncGenerator[Answer]:
         """Run a subscription: one answer for each event, each with a context of its own.
 
-        Raises Refused where it cannot begin, or cannot go on.
+        Raises Refused where it cannot begin, or cannot go on, and FollowerTooSlow.
         """
         executor = self._build(operation, new_context())
         if isinstance(executor, Answer):
@@ -121,7 +164,7 @@ class Engine:
                     each = executor.build_per_event_executor(event)
                     each.context_value = new_context()
                     yield await self._finish(each)
-        except Refused:
+        except (Refused, FollowerTooSlow):
             raise
         except Refusal as refusal:
             raise Refused(refusal_entry(refusal)) from None
@@ -162,6 +205,15 @@ async def _source(executor: "Executor[Any]") -> Any:  # noqa: ANN401 - an async 
     if isinstance(source, ExecutionResult):
         raise Refused(*(execution_entry(error) for error in source.errors or ()))
     return source
+
+
+def _too_dear(cost: int, most: int) -> ErrorEntry:
+    told = entry(
+        Code.QUERY_TOO_COMPLEX,
+        f"The operation costs {cost} points, more than {most}: ask for less at once.",
+    )
+    told["extensions"]["cost"] = {"asked": cost, "limit": most}
+    return told
 
 
 def _late(seconds: float) -> ErrorEntry:

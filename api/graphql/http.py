@@ -16,14 +16,19 @@ from graphql import OperationType
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.admission import Admission, too_many
 from api.answers import NO_STORE, refusal_body, send_body, send_refusal
 from api.codes import Code
+from api.compression import compressed
+from api.cookies import cookies_to_set, read_cookies
 from api.graphql.errors import Refused, internal_entry, refused
-from api.graphql.execution import Answer, Engine, Operation
+from api.graphql.execution import Answer, CostEntry, Engine, Operation
 from api.graphql.negotiation import HTML, JSON, RESPONSE, accepted, content_type
 from api.graphql.requests import GraphQLRequest, read_json
 from api.identity import Authenticate, Caller, Identity, NewContext, identify, user_agent
+from api.origins import Origins
 from api.visit import Visit, visit_of
+from schema.cookies import Cookies
 
 PREFLIGHT_HEADERS = (
     "graphql-require-preflight",
@@ -72,6 +77,8 @@ class GraphQLOverHTTP:
     engine: Engine
     authenticate: Authenticate
     new_context: NewContext
+    admission: Admission
+    origins: Origins
     max_body_bytes: int = 100_000
     page: ASGIApp | None = None
 
@@ -159,37 +166,76 @@ class GraphQLOverHTTP:
         media_type: str,
         send: Send,
     ) -> None:
-        visit = visit_of(scope)
+        visit, cookies = visit_of(scope), read_cookies(headers, self.origins)
         status = 200
         try:
             operation = self.engine.prepare(request)
-            self._admit(scope, visit, operation)
+            _check_kind(scope, visit, operation)
             identity = await identify(self.authenticate, headers.get("authorization"))
             visit.account_id = identity.claims.account_id if identity.claims else None
-            answer = await self._run(visit, headers, identity, operation)
-            began, body = answer.began, _write(answer, visit.request_id)
+            cost = await self._admit(visit, operation)
+            answer = await self._run(visit, headers, identity, operation, cookies)
+            began, body = answer.began, _write(answer, visit.request_id, cost)
+            secret = operation.authenticates
         except Refused as no:
-            began, body = False, refusal_body(scope, no.errors)
+            began, body, secret = False, refusal_body(scope, no.errors), False
         if media_type == RESPONSE and not began:
             status = 400
-        await send_body(send, status, body, media_type, NO_STORE, to=scope)
+        coding, body = (None, body) if secret else await compressed(body, headers)
+        told = NO_STORE if coding is None else NO_STORE | {"Content-Encoding": coding}
+        await send_body(
+            send,
+            status,
+            body,
+            media_type,
+            {**told, **VARY},
+            to=scope,
+            cookies=cookies_to_set(cookies),
+        )
 
     async def _run(
-        self, visit: Visit, headers: Headers, identity: Identity, operation: Operation
+        self,
+        visit: Visit,
+        headers: Headers,
+        identity: Identity,
+        operation: Operation,
+        cookies: Cookies,
     ) -> Answer:
-        caller = Caller(visit.address, user_agent(headers), visit.request_id, identity)
+        caller = Caller(visit.address, user_agent(headers), visit.request_id, identity, cookies)
         return await self.engine.run(operation, lambda: self.new_context(caller))
 
-    @staticmethod
-    def _admit(scope: Scope, visit: Visit, operation: Operation) -> None:
-        visit.facts |= describe(operation)
-        if operation.kind is OperationType.SUBSCRIPTION:
-            raise refused(Code.VALIDATION_FAILED, WHERE_SUBSCRIPTIONS_GO)
-        if operation.kind is OperationType.MUTATION and scope["method"] == "GET":
-            raise _not_allowed("POST")
-        if operation.authenticates and not visit.limited:
+    async def _admit(self, visit: Visit, operation: Operation) -> CostEntry:
+        """Take what the operation needs, and return what it costs. Raises Rejected."""
+        admitted = await self.admission.enter(
+            visit.network, visit.account_id, operation.classes, operation.cost
+        )
+        if operation.authenticates and (admitted is None or visit.admitted is None):
             raise Rejected(503, Code.UPSTREAM_UNAVAILABLE, LIMITS_UNKNOWN, retry_after=5)
+        visit.cost = cost = self.engine.cost_entry(
+            operation, admitted.cost_left if admitted else None
+        )
+        if admitted is None:
+            return cost
+        visit.admitted = admitted.with_earlier(visit.admitted)
+        if admitted.retry_after is not None:
+            raise Rejected(
+                429,
+                Code.RATE_LIMITED,
+                too_many(admitted.retry_after),
+                retry_after=admitted.retry_after,
+            )
+        return cost
 
+
+def _check_kind(scope: Scope, visit: Visit, operation: Operation) -> None:
+    visit.facts |= describe(operation)
+    if operation.kind is OperationType.SUBSCRIPTION:
+        raise refused(Code.VALIDATION_FAILED, WHERE_SUBSCRIPTIONS_GO)
+    if operation.kind is OperationType.MUTATION and scope["method"] == "GET":
+        raise _not_allowed("POST")
+
+
+VARY = {"Vary": "Accept, Accept-Encoding"}
 
 LIMITS_UNKNOWN = "Signing in is not possible for a moment: try again soon."
 
@@ -205,13 +251,10 @@ def _not_allowed(allow: str) -> Rejected:
 
 
 def _parameters(scope: Scope, headers: Headers) -> dict[str, Any]:
-    """Return the parameters of a GET, those that are JSON decoded."""
-    if not any(name in headers for name in PREFLIGHT_HEADERS):
-        raise Rejected(
-            403,
-            Code.FORBIDDEN,
-            f"A GET needs one of the headers {', '.join(PREFLIGHT_HEADERS)}, with any value.",
-        )
+    """Return the parameters of a GET, those that are JSON decoded.
+
+    What it runs must be chosen by us, by its hash, or by a page that may send our headers.
+    """
     try:
         pairs = parse_qsl(
             scope["query_string"].decode("ascii"),
@@ -227,15 +270,23 @@ def _parameters(scope: Scope, headers: Headers) -> dict[str, Any]:
             parameters[name] = read_json(parameters[name])
         else:
             parameters.pop(name, None)
+    by_hash = "query" not in parameters and parameters.keys() & {"documentId", "extensions"}
+    if not by_hash and not any(name in headers for name in PREFLIGHT_HEADERS):
+        raise Rejected(
+            403,
+            Code.FORBIDDEN,
+            "A GET needs a trusted document, or one of the headers "
+            f"{', '.join(PREFLIGHT_HEADERS)} with any value.",
+        )
     return parameters
 
 
-def _write(answer: Answer, request_id: str) -> bytes:
+def _write(answer: Answer, request_id: str, cost: CostEntry) -> bytes:
     try:
-        return orjson.dumps(answer.body(request_id))
+        return orjson.dumps(answer.body(request_id, cost))
     except TypeError as fault:
         # A resolver gave what JSON cannot hold: a lone surrogate, an integer beyond 64 bits.
-        return orjson.dumps(Answer(None, [internal_entry(fault)]).body(request_id))
+        return orjson.dumps(Answer(None, [internal_entry(fault)]).body(request_id, cost))
 
 
 async def _refuse_body(scope: Scope, receive: Receive, send: Send, no: Rejected) -> None:

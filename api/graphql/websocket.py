@@ -6,12 +6,10 @@ the clock, a deploy) ends the operations, their generators and the timers with i
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import AsyncGenerator, Iterator, MutableMapping
-from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from graphql import OperationType
 from loguru import logger
@@ -19,12 +17,12 @@ from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
-from api.admission import Admission
+from api.admission import Admission, Admitted, too_many
 from api.answers import send_refusal
 from api.codes import Code
 from api.drain import Drain
 from api.graphql.errors import Refused, internal_entry, refused
-from api.graphql.execution import Engine, Operation
+from api.graphql.execution import CostEntry, Engine, Operation
 from api.graphql.frames import (
     ACK,
     PING,
@@ -47,11 +45,14 @@ from api.origins import Origins
 from api.visit import visit_of
 from domain.refusals import Refusal, TokenExpired
 from domain.sessions import AccessClaims
-from usecases.ports import Clock, SessionEnds
+from usecases.ports import Clock, FollowerTooSlow, SessionEnds, SocketCounts
 from usecases.tracing import request_id
 
 CLOSE_SECONDS = 1
 """How long a close may take where the client does not seem to read."""
+
+TOO_SLOW = "You read too slowly: come back with your newest cursor"
+"""Told with 1013, after which clients come back by themselves."""
 
 ECHO_SECONDS = 11
 """How long a client may take to answer a close; uvicorn itself waits for 10."""
@@ -80,14 +81,6 @@ class Unresponsive(SocketClosed):
     """The client does not read, or does not answer. It may reconnect."""
 
 
-@dataclass(slots=True)
-class Occupancy:
-    """How many sockets each address and each account has in this process."""
-
-    addresses: Counter[str] = field(default_factory=Counter)
-    accounts: Counter[UUID] = field(default_factory=Counter)
-
-
 @dataclass(frozen=True, slots=True)
 class GraphQLOverWebSocket:
     """The endpoint."""
@@ -97,11 +90,11 @@ class GraphQLOverWebSocket:
     new_context: NewContext
     session_ends: SessionEnds
     clock: Clock
+    socket_counts: SocketCounts
     admission: Admission
     origins: Origins
     drain: Drain
     rules: SocketRules = SocketRules()
-    occupancy: Occupancy = field(default_factory=Occupancy)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one socket."""
@@ -146,12 +139,8 @@ class Socket:
             async with AsyncExitStack() as stack:
                 stack.enter_context(self._endpoint.drain.socket())
                 await self._accept()
-                stack.enter_context(
-                    _occupying(
-                        self._endpoint.occupancy.addresses,
-                        self._visit.network,
-                        self._rules.per_address,
-                    )
+                await stack.enter_async_context(
+                    self._counted(f"address:{self._visit.network}", self._rules.per_address)
                 )
                 async with self._tasks:
                     await self._converse(stack)
@@ -218,13 +207,23 @@ class Socket:
         claims = await self._claims(init)
         if claims is None:
             return
-        occupancy = self._endpoint.occupancy.accounts
-        stack.enter_context(_occupying(occupancy, claims.account_id, self._rules.per_account))
+        await stack.enter_async_context(
+            self._counted(f"account:{claims.account_id}", self._rules.per_account)
+        )
         ended = await stack.enter_async_context(
             self._endpoint.session_ends.ended(claims.session_id)
         )
         self._visit.account_id = claims.account_id
         self._tasks.create_task(self._go_with_session(claims, ended))
+
+    @asynccontextmanager
+    async def _counted(self, holder: str, most: int) -> AsyncIterator[None]:
+        if not await self._endpoint.socket_counts.claim(holder, most):
+            raise SocketClosed(4429, f"Too many sockets: at most {most}")
+        try:
+            yield
+        finally:
+            await self._endpoint.socket_counts.release(holder)
 
     async def _claims(self, init: Init) -> AccessClaims | None:
         self._identity = await identify(self._endpoint.authenticate, init.authorization)
@@ -291,6 +290,8 @@ class Socket:
             last = error_frame(subscribe.id, no.errors)
         except (SocketClosed, ClientGone):
             raise
+        except FollowerTooSlow:
+            raise SocketClosed(1013, TOO_SLOW) from None
         except Exception as fault:  # noqa: BLE001 - it ends the operation, not its socket
             last = error_frame(subscribe.id, [internal_entry(fault)])
         finally:
@@ -303,7 +304,7 @@ class Socket:
     async def _results(
         self, subscribe: Subscribe, own_id: str, facts: dict[str, Any]
     ) -> AsyncGenerator[dict[str, Any]]:
-        operation = await self._admitted(subscribe)
+        operation, cost = await self._admitted(subscribe)
         facts |= describe(operation)
         if self._visit.account_id is not None:
             facts["user_id"] = str(self._visit.account_id)
@@ -316,28 +317,27 @@ class Socket:
         if operation.kind is OperationType.SUBSCRIPTION:
             async with aclosing(self._endpoint.engine.stream(operation, new_context)) as answers:
                 async for answer in answers:
-                    yield answer.body(own_id)
+                    yield answer.body(own_id, cost)
         else:
             answer = await self._endpoint.engine.run(operation, new_context)
             if not answer.began:
                 raise Refused(*answer.errors)
-            yield answer.body(own_id)
+            yield answer.body(own_id, cost)
 
-    async def _admitted(self, subscribe: Subscribe) -> Operation:
-        """Prepare an operation that may run now. Raises Refused."""
+    async def _admitted(self, subscribe: Subscribe) -> tuple[Operation, CostEntry]:
+        """Prepare an operation that may run now, and say what it costs. Raises Refused."""
         if self._endpoint.drain.begun:
             raise refused(Code.UPSTREAM_UNAVAILABLE, RESTARTING, retry_after=1)
-        allowance = await self._endpoint.admission.ask(self._visit.network)
-        if allowance is not None and allowance.retry_after is not None:
-            raise refused(
-                Code.RATE_LIMITED,
-                f"Too many requests: try again in {allowance.retry_after} seconds.",
-                retry_after=allowance.retry_after,
-            )
-        operation = self._endpoint.engine.prepare(subscribe.request)
-        if operation.authenticates and allowance is None:
+        engine, admission = self._endpoint.engine, self._endpoint.admission
+        _refuse_haste(knocked := await admission.knock(self._visit.network))
+        operation = engine.prepare(subscribe.request)
+        admitted = await admission.enter(
+            self._visit.network, self._visit.account_id, operation.classes, operation.cost
+        )
+        if operation.authenticates and (knocked is None or admitted is None):
             raise refused(Code.UPSTREAM_UNAVAILABLE, LIMITS_UNKNOWN, retry_after=5)
-        return operation
+        _refuse_haste(admitted)
+        return operation, engine.cost_entry(operation, admitted.cost_left if admitted else None)
 
     # --- the wire ----------------------------------------------------------------------------
 
@@ -380,17 +380,11 @@ def _forbidden(rejection: Refusal) -> SocketClosed:
     return SocketClosed(4403, f"{rejection.code}: {rejection.message}")
 
 
-@contextmanager
-def _occupying(counts: MutableMapping[Any, int], who: object, most: int) -> Iterator[None]:
-    if counts[who] >= most:
-        raise SocketClosed(4429, f"Too many sockets: at most {most}")
-    counts[who] += 1
-    try:
-        yield
-    finally:
-        counts[who] -= 1
-        if not counts[who]:
-            del counts[who]
+def _refuse_haste(admitted: Admitted | None) -> None:
+    if admitted is not None and admitted.retry_after is not None:
+        raise refused(
+            Code.RATE_LIMITED, too_many(admitted.retry_after), retry_after=admitted.retry_after
+        )
 
 
 def _first(closes: BaseExceptionGroup[SocketClosed]) -> SocketClosed:

@@ -1,9 +1,9 @@
-"""Lets each client address ask for so much and no more."""
+"""Lets each client address ask for so much and no more; what an operation needs is taken later."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.admission import Admission
+from api.admission import Admission, too_many
 from api.answers import send_refusal
 from api.codes import Code
 from api.visit import visit_of
@@ -25,27 +25,21 @@ class RateLimit:
             await self._app(scope, receive, send)
             return
         visit = visit_of(scope)
-        allowance = await self._admission.ask(visit.network)
-        visit.limited = allowance is not None
-        if allowance is None:
-            await self._app(scope, receive, send)
-            return
-        told = self._admission.headers(allowance)
-        if allowance.retry_after is not None:
-            await send_refusal(
-                scope,
-                send,
-                429,
-                Code.RATE_LIMITED,
-                f"Too many requests: try again in {allowance.retry_after} seconds.",
-                retry_after=allowance.retry_after,
-                headers=told,
-            )
-            return
+        visit.admitted = await self._admission.knock(visit.network)
 
         async def telling(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(told)
+            if message["type"].endswith("http.response.start") and visit.admitted is not None:
+                MutableHeaders(scope=message).update(visit.admitted.tightest.headers())
             await send(message)
 
+        if visit.admitted is not None and visit.admitted.retry_after is not None:
+            await send_refusal(
+                scope,
+                telling,
+                429,
+                Code.RATE_LIMITED,
+                too_many(visit.admitted.retry_after),
+                retry_after=visit.admitted.retry_after,
+            )
+            return
         await self._app(scope, receive, telling)

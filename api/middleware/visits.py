@@ -63,7 +63,8 @@ class Visits:
 
 
 def _tell(scope: Scope, visit: Visit, outcome: _Outcome) -> None:
-    """Write the line. Neither the query string nor the caller's address is in it.
+    """Write the line. Neither the query string nor the caller's address is in it, nor a path that
+    we do not serve: it is a stranger's text, and may be a secret that went astray.
 
     Probes that find all well come every few seconds: their lines are for debugging.
     """
@@ -73,7 +74,7 @@ def _tell(scope: Scope, visit: Visit, outcome: _Outcome) -> None:
     routine = scope["path"].startswith("/health/") and outcome.status == OK
     logger.bind(
         method=scope.get("method", "WEBSOCKET"),
-        path=scope["path"],
+        path=scope["path"] if "endpoint" in scope else "-",
         status=outcome.status,
         ms=outcome.milliseconds,
         **facts,

@@ -10,14 +10,20 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from db.database import asyncpg_url
+from db.migrations.rights import APP_ROLE, grant
 
 LOCK = 7_307_199_541_806_137
 """Key of the advisory lock under which one process migrates at a time; any number that is ours."""
 
 
-async def migrate(url: str, revision: str = "head") -> None:
-    """Bring the database forward to a revision."""
-    await _alone(url, lambda config: command.upgrade(config, revision))
+async def migrate(url: str, revision: str = "head", *, app_role: str = APP_ROLE) -> None:
+    """Bring the database forward to a revision, and renew what the application's role may do."""
+
+    def upgrade(config: Config) -> None:
+        command.upgrade(config, revision)
+        grant(config.attributes["connection"], app_role)
+
+    await _alone(url, upgrade)
 
 
 async def revert(url: str, revision: str) -> None:

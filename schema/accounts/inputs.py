@@ -2,6 +2,7 @@
 
 import strawberry
 
+from schema.accounts.delivery import TokenDelivery
 from schema.scalars import EmailAddress
 
 
@@ -53,14 +54,24 @@ class LogInInput:
         description="Their address; upper and lower case are the same."
     )
     password: str = strawberry.field(description="Their password.")
+    token_delivery: TokenDelivery = strawberry.field(
+        default=TokenDelivery.PAYLOAD, description="How the refresh tokens are handed over."
+    )
+    device_token: str | None = strawberry.field(
+        default=None,
+        description="The `deviceToken` of the last log-in on this device, if there was one. A "
+        "known device is not held up by strangers' wrong passwords, and no mail tells of it.",
+    )
 
 
 @strawberry.input(name="RefreshTokensInput", description="The token that carries a session on.")
 class RefreshTokensInput:
     """Input of `refreshTokens`."""
 
-    refresh_token: str = strawberry.field(
-        description="The refresh token of the newest pair. It is void once the answer is used."
+    refresh_token: str | None = strawberry.field(
+        default=None,
+        description="The refresh token of the newest pair. It is void once the answer is used. "
+        "Left out where the cookie holds it, which then gets the next one.",
     )
 
 
@@ -70,5 +81,6 @@ class LogOutInput:
 
     refresh_token: str | None = strawberry.field(
         default=None,
-        description="Names the session when the access token has expired; not needed otherwise.",
+        description="Names the session when the access token has expired and no cookie does; not "
+        "needed otherwise.",
     )

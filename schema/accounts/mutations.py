@@ -1,12 +1,13 @@
 """Mutations of accounts and sessions."""
 
 from typing import Annotated
-from uuid import UUID
 
 import strawberry
 
-from domain.refusals import CodeExpired
-from domain.sessions import Device
+from schema.accounts.addresses import AddressMutations
+from schema.accounts.challenges import challenge_key
+from schema.accounts.delivery import check_delivery, leaving, refreshed
+from schema.accounts.farewell import FarewellMutations
 from schema.accounts.inputs import (
     LogInInput,
     LogOutInput,
@@ -15,6 +16,9 @@ from schema.accounts.inputs import (
     SignUpInput,
     VerifyOtpInput,
 )
+from schema.accounts.log_ins import LogInMutations, begun
+from schema.accounts.passkey_settings import PasskeyMutations
+from schema.accounts.passwords import PasswordMutations
 from schema.accounts.payloads import (
     LogInPayload,
     LogInSuccess,
@@ -29,13 +33,25 @@ from schema.accounts.payloads import (
     VerifyOtpPayload,
     VerifyOtpSuccess,
 )
-from schema.accounts.types import AccountType, ChallengeType, TokenPairType
-from schema.context import Client, Info
+from schema.accounts.phones import PhoneMutations
+from schema.accounts.second_factors import SecondFactorMutations
+from schema.accounts.session_ends import SessionMutations
+from schema.accounts.types import AccountType, ChallengeType
+from schema.context import Info
 from schema.refusals import RefusalsAsData
 
 
 @strawberry.type
-class AccountMutations:
+class AccountMutations(
+    SessionMutations,
+    PasswordMutations,
+    AddressMutations,
+    SecondFactorMutations,
+    PasskeyMutations,
+    LogInMutations,
+    PhoneMutations,
+    FarewellMutations,
+):
     """Sign-up, and the life of a session."""
 
     @strawberry.mutation(
@@ -55,6 +71,7 @@ class AccountMutations:
             password=input.password,
             display_name=input.display_name,
             interests=input.interests,
+            device=info.context.client.device,
         )
         return SignUpSuccess(challenge=ChallengeType.tell(challenge))
 
@@ -69,7 +86,9 @@ class AccountMutations:
         input: Annotated[VerifyOtpInput, strawberry.argument(description="The code.")],
     ) -> VerifyOtpSuccess:
         """Answer with the account."""
-        account = await info.context.use_cases.verify_otp(_key(input.challenge_id), input.code)
+        account = await info.context.use_cases.verify_otp(
+            challenge_key(input.challenge_id), input.code, info.context.client.device
+        )
         return VerifyOtpSuccess(account=AccountType.tell(account))
 
     @strawberry.mutation(
@@ -84,12 +103,13 @@ class AccountMutations:
         input: Annotated[ResendOtpInput, strawberry.argument(description="The challenge.")],
     ) -> ResendOtpSuccess:
         """Answer with the challenge."""
-        challenge = await info.context.use_cases.resend_otp(_key(input.challenge_id))
+        challenge = await info.context.use_cases.resend_otp(challenge_key(input.challenge_id))
         return ResendOtpSuccess(challenge=ChallengeType.tell(challenge))
 
     @strawberry.mutation(
         description="Begin a session. With the right password but an unproven address, the "
-        "answer names the challenge to answer first.",
+        "answer names the challenge to answer first; of an account with a second factor, the "
+        "ticket to complete the log-in with.",
         extensions=[RefusalsAsData()],
         graphql_type=LogInPayload,
     )
@@ -99,17 +119,19 @@ class AccountMutations:
         input: Annotated[LogInInput, strawberry.argument(description="Who somebody is.")],
     ) -> LogInSuccess:
         """Answer with the account and its tokens."""
+        delivery, cookies = input.token_delivery, info.context.cookies
+        check_delivery(delivery, cookies)
         logged_in = await info.context.use_cases.log_in(
-            email=input.email, password=input.password, device=_device(info.context.client)
+            email=input.email,
+            password=input.password,
+            device=info.context.device(input.device_token),
         )
-        return LogInSuccess(
-            account=AccountType.tell(logged_in.account),
-            tokens=TokenPairType.tell(logged_in.tokens),
-        )
+        return begun(logged_in, delivery, cookies)
 
     @strawberry.mutation(
         description="Trade a refresh token for the next pair of tokens. Each is used once; using "
-        "an old one ends the session, since somebody else may hold it.",
+        "an old one ends the session, since somebody else may hold it. The successor of a token "
+        "from the cookie goes there, too.",
         extensions=[RefusalsAsData()],
         graphql_type=RefreshTokensPayload,
     )
@@ -119,12 +141,12 @@ class AccountMutations:
         input: Annotated[RefreshTokensInput, strawberry.argument(description="The token.")],
     ) -> RefreshTokensSuccess:
         """Answer with the next tokens."""
-        tokens = await info.context.use_cases.refresh_tokens(input.refresh_token)
-        return RefreshTokensSuccess(tokens=TokenPairType.tell(tokens))
+        return RefreshTokensSuccess(tokens=await refreshed(info.context, input.refresh_token))
 
     @strawberry.mutation(
-        description="End the session of the access token, or that of a refresh token. Its tokens "
-        "fail from then on, and its sockets close with 4403. Doing it twice does no harm.",
+        description="End the session of the access token, or that of a refresh token, from the "
+        "input or the cookie, which is cleared. Its tokens fail from then on, and its sockets "
+        "close with 4403. Doing it twice does no harm.",
         extensions=[RefusalsAsData()],
         graphql_type=LogOutPayload,
     )
@@ -136,20 +158,9 @@ class AccountMutations:
         ] = None,
     ) -> LogOutSuccess:
         """Answer whether there was a session to end."""
-        refresh_token = input.refresh_token if input else None
-        claims = info.context.claims if refresh_token else info.context.viewer
-        return LogOutSuccess(
-            was_logged_in=await info.context.use_cases.log_out(claims, refresh_token)
+        claims, refresh_token = leaving(info.context, input.refresh_token if input else None)
+        was_logged_in = await info.context.use_cases.log_out(
+            claims, refresh_token, info.context.client.device
         )
-
-
-def _key(challenge_id: strawberry.ID) -> UUID:
-    """Return the challenge's key. What is none of ours answers like one that is over."""
-    try:
-        return UUID(challenge_id)
-    except ValueError:
-        raise CodeExpired(path=("input", "challengeId")) from None
-
-
-def _device(client: Client) -> Device:
-    return Device(client_address=client.address, user_agent=client.user_agent)
+        info.context.cookies.clear()
+        return LogOutSuccess(was_logged_in=was_logged_in)

@@ -6,15 +6,18 @@ import strawberry
 
 from schema.accounts.types import AccountType, ChallengeType, TokenPairType
 from schema.refusals import (
+    AccountLockedType,
     CodeAttemptsExceededType,
     CodeExpiredType,
     CodeInvalidType,
     EmailUnverifiedType,
+    ForeignOriginType,
     InvalidInputType,
     RateLimitedType,
     RefreshRacedType,
     RefreshRejectedType,
     RefreshReusedType,
+    SecondFactorRequiredType,
     TokenExpiredType,
     UnauthenticatedType,
     UpstreamUnavailableType,
@@ -54,6 +57,10 @@ class LogInSuccess:
 
     account: AccountType = strawberry.field(description="Who is logged in.")
     tokens: TokenPairType = strawberry.field(description="The first tokens of the session.")
+    device_token: str | None = strawberry.field(
+        description="By this the device is known at its next log-in: keep it through log-outs. "
+        "Null where a cookie keeps it. A device that is not used for 180 days is forgotten."
+    )
 
 
 @strawberry.type(name="RefreshTokensSuccess", description="The session goes on.")
@@ -103,8 +110,11 @@ ResendOtpPayload = Annotated[
 LogInPayload = Annotated[
     LogInSuccess
     | InvalidInputType
+    | ForeignOriginType
     | WrongCredentialsType
+    | AccountLockedType
     | EmailUnverifiedType
+    | SecondFactorRequiredType
     | RateLimitedType
     | UpstreamUnavailableType,
     strawberry.union("LogInPayload", description="What `logIn` answers."),
@@ -112,6 +122,8 @@ LogInPayload = Annotated[
 
 RefreshTokensPayload = Annotated[
     RefreshTokensSuccess
+    | InvalidInputType
+    | ForeignOriginType
     | RefreshRejectedType
     | RefreshReusedType
     | RefreshRacedType
@@ -122,6 +134,7 @@ RefreshTokensPayload = Annotated[
 
 LogOutPayload = Annotated[
     LogOutSuccess
+    | ForeignOriginType
     | UnauthenticatedType
     | TokenExpiredType
     | RateLimitedType

@@ -8,6 +8,12 @@ import strawberry
 from domain.accounts import Account
 from domain.codes import Challenge
 from domain.sessions import TokenPair
+from schema.accounts.audit_log import AuditEntryConnectionType, audit_log
+from schema.accounts.factors import SecondFactorType, second_factor
+from schema.accounts.farewell import AccountDeletionType
+from schema.accounts.passkeys import PasskeyType, passkeys
+from schema.accounts.phones import PhoneType
+from schema.accounts.sessions import SessionType, sessions
 from schema.nodes import ACCOUNT, NodeType, global_id
 from schema.scalars import EmailAddress
 from schema.stories.library import StoryConnectionType, stories
@@ -30,8 +36,29 @@ class AccountType(NodeType):
     verified_at: datetime | None = strawberry.field(
         description="When they proved the address; null before."
     )
+    phone: PhoneType | None = strawberry.field(
+        description="The phone number that they have proven; null without one."
+    )
+    deletion: AccountDeletionType | None = strawberry.field(
+        description="Set for an account that is to be deleted, as its owner asked."
+    )
     stories: StoryConnectionType = strawberry.field(
         resolver=stories, description="The stories they asked for, newest first by default."
+    )
+    audit_log: AuditEntryConnectionType = strawberry.field(
+        resolver=audit_log,
+        description="What happened to the account: log-ins, failures, changes; newest first.",
+    )
+
+    second_factor: SecondFactorType | None = strawberry.field(
+        resolver=second_factor,
+        description="What log-ins with the password ask for beside it; null for nothing.",
+    )
+    passkeys: list[PasskeyType] = strawberry.field(
+        resolver=passkeys, description="The passkeys that open it, oldest first: at most 10."
+    )
+    sessions: list[SessionType] = strawberry.field(
+        resolver=sessions, description="Where they are logged in, the newest used first."
     )
 
     @classmethod
@@ -44,6 +71,8 @@ class AccountType(NodeType):
             interests=account.interests,
             created_at=account.created_at,
             verified_at=account.verified_at,
+            phone=PhoneType.of(account),
+            deletion=AccountDeletionType.of(account),
         )
 
 
@@ -55,7 +84,8 @@ class ChallengeType:
     """The published part of a challenge."""
 
     id: strawberry.ID = strawberry.field(
-        description="Goes with the code to `verifyOtp`, or alone to `resendOtp`."
+        description="Goes with the code to the mutation that uses it up (`verifyOtp` and such), "
+        "or alone to `resendOtp`."
     )
     email: EmailAddress = strawberry.field(description="Where the code is mailed to.")
     expires_at: datetime = strawberry.field(description="When the code is void, and this with it.")
@@ -87,19 +117,20 @@ class TokenPairType:
     access_expires_at: datetime = strawberry.field(
         description="When the access token expires; call `refreshTokens` shortly before."
     )
-    refresh_token: str = strawberry.field(
-        description="Buys the next pair, once. Keep it where no script of others can read it."
+    refresh_token: str | None = strawberry.field(
+        description="Buys the next pair, once. Keep it where no script of others can read it. Null "
+        "where a cookie holds it."
     )
     refresh_expires_at: datetime = strawberry.field(
         description="When the refresh token expires, if it is not used before."
     )
 
     @classmethod
-    def tell(cls, pair: TokenPair) -> Self:
+    def tell(cls, pair: TokenPair, *, with_refresh_token: bool = True) -> Self:
         """Make the published form of a pair."""
         return cls(
             access_token=pair.access_token,
             access_expires_at=pair.access_expires_at,
-            refresh_token=pair.refresh_token,
+            refresh_token=pair.refresh_token if with_refresh_token else None,
             refresh_expires_at=pair.refresh_expires_at,
         )

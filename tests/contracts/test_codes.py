@@ -55,7 +55,13 @@ def desk(request: pytest.FixtureRequest, redis: Redis) -> Desk:
     async def flush() -> None:
         await redis.flushdb()
 
-    codes = RedisCodes(redis, pepper=b"p" * 32, policy=CodePolicy(), clock=clock)
+    codes = RedisCodes(
+        redis,
+        pepper=b"p" * 32,
+        policy=CodePolicy(),
+        special={CodePurpose.PASSWORD_RESET: CodePolicy(digits=8)},
+        clock=clock,
+    )
     return Desk(codes, clock, outlive, flush)
 
 
@@ -260,3 +266,25 @@ async def test_an_address_gets_ten_codes_a_day(desk: Desk) -> None:
     assert refused.value.retry_after == 14 * 3600
     await desk.let_time_pass(14 * HOUR)
     await desk.codes.open(SIGN_UP, EMAIL, None)
+
+
+async def test_each_purpose_has_codes_of_its_own_length(desk: Desk) -> None:
+    reset = await desk.codes.open(CodePurpose.PASSWORD_RESET, EMAIL, uuid4())
+    code = await desk.codes.issue(reset)
+    assert (reset.code_length, len(code)) == (8, 8)
+    assert (await desk.codes.find(reset.id, CodePurpose.PASSWORD_RESET)).code_length == 8
+    assert await desk.codes.redeem(reset.id, CodePurpose.PASSWORD_RESET, code) == reset
+
+
+async def test_a_challenge_is_found_for_its_own_purpose_only_and_costs_no_try(desk: Desk) -> None:
+    challenge, code = await opened(desk)
+    for _ in range(20):
+        assert await desk.codes.find(challenge.id, SIGN_UP) == challenge
+    for purpose in (CodePurpose.PASSWORD_RESET, CodePurpose.EMAIL_CHANGE):
+        with pytest.raises(CodeExpired):
+            await desk.codes.find(challenge.id, purpose)
+        with pytest.raises(CodeExpired):
+            await desk.codes.redeem(challenge.id, purpose, code)
+    assert await desk.codes.redeem(challenge.id, SIGN_UP, code) == challenge
+    with pytest.raises(CodeExpired):
+        await desk.codes.find(challenge.id, SIGN_UP)

@@ -1,14 +1,17 @@
 """What an operator can rely on: every setting documented, every bad one named in one line."""
 
+import json
 import os
 import subprocess
 import sys
-from base64 import urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from bootstrap.second_factors import passkey_scope
 from bootstrap.secrets import NAMES, development_secrets
 from bootstrap.settings import Settings, SettingsInvalid, load_settings
 from bootstrap.settings_reference import (
@@ -29,6 +32,7 @@ ADDRESSES = {
 KEYS = {
     "TOKEN_SIGNING_KEY": urlsafe_b64encode(bytes(range(32))).decode(),
     "CODE_PEPPER": urlsafe_b64encode(bytes(range(32, 64))).decode(),
+    "FACTOR_KEY": urlsafe_b64encode(bytes(range(64, 96))).decode(),
 }
 PRODUCTION = {
     **ADDRESSES,
@@ -106,11 +110,17 @@ def test_production_starts_with_nothing_missing(
         ("TOKEN_SIGNING_KEY", urlsafe_b64encode(bytes(32)).decode(), "is not random"),
         ("CODE_PEPPER", urlsafe_b64encode(b"secret" * 5 + b"!!").decode(), "is not random"),
         ("CODE_PEPPER", KEYS["TOKEN_SIGNING_KEY"], "is the same as TOKEN_SIGNING_KEY"),
+        ("FACTOR_KEY", urlsafe_b64encode(bytes(32)).decode(), "is not random"),
+        ("FACTOR_KEY", KEYS["CODE_PEPPER"], "is the same as CODE_PEPPER"),
+        ("PASSKEY_DOMAIN", "evil.test", "no page of PUBLIC_URL or ALLOWED_ORIGINS is below it"),
+        ("PASSKEY_DOMAIN", "ories.example", "no page of PUBLIC_URL or ALLOWED_ORIGINS is below it"),
         ("PUBLIC_URL", "http://stories.example", "reached by https only"),
         ("PUBLIC_URL", "stories.example", "is no web address"),
         ("DATABASE_URL", "mysql://reader:secret-word@db.example/x", "is not an address that works"),
         ("DATABASE_URL", "postgresql://reader:secret-word@db.example:port/x", "is not an address"),
         ("REDIS_URL", "cache.example:6379", "is not an address that works"),
+        ("SMS_WEBHOOK_URL", "http://texts.example/send", "is not https, and texts carry codes"),
+        ("SMS_WEBHOOK_URL", "texts.example", "is no web address"),
         ("PORT", "abc", "is 'abc', but it should be a valid integer"),
         ("PORT", "70000", "is '70000', but it should be less than or equal to 65535"),
         ("LOG_FORMAT", "xml", "is 'xml', but it should be 'json' or 'pretty'"),
@@ -133,6 +143,14 @@ def test_several_wrong_settings_are_counted(monkeypatch: pytest.MonkeyPatch) -> 
     line = refusal({"PORT": "0", "LOG_LEVEL": "loud", "MAX_QUERY_DEPTH": "-1"}, monkeypatch)
     assert line.startswith("storyloom: PORT is '0'")
     assert line.endswith("(2 more after this one)")
+
+
+def test_a_gateway_for_texts_needs_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway = {"SMS_WEBHOOK_URL": "https://texts.example/send"}
+    assert "SMS_WEBHOOK_SECRET is missing" in refusal({**PRODUCTION, **gateway}, monkeypatch)
+    shared = {**gateway, "SMS_WEBHOOK_SECRET": KEYS["CODE_PEPPER"]}
+    line = refusal({**PRODUCTION, **shared}, monkeypatch)
+    assert "SMS_WEBHOOK_SECRET is the same as CODE_PEPPER" in line
 
 
 def test_gemini_needs_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,6 +186,54 @@ def test_development_keeps_a_secret_that_was_set(
     drawn = development_secrets(nothing_set / ".storyloom")
     assert settings.token_signing_key == SecretStr(drawn["TOKEN_SIGNING_KEY"])
     assert set(drawn) == set(NAMES)
+
+
+def test_a_secret_that_an_older_version_did_not_draw_follows_from_the_others(
+    nothing_set: Path,
+) -> None:
+    home = nothing_set / ".storyloom"
+    kept = home / "secrets.json"
+    first = development_secrets(home)
+    older = {name: value for name, value in first.items() if name != "FACTOR_KEY"}
+    kept.write_text(json.dumps(older))
+    again = development_secrets(home)
+    assert again == development_secrets(home)
+    assert {name: again[name] for name in older} == older
+    assert len(b64decode(again["FACTOR_KEY"], altchars=b"-_")) == 32
+    assert len(set(again.values())) == len(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("settings", "domain", "origins"),
+    [
+        (
+            {"public_url": "https://api.stories.example/", "passkey_domain": "stories.example"},
+            "stories.example",
+            ["https://api.stories.example", "https://app.stories.example:8443"],
+        ),
+        (
+            {"public_url": "https://stories.example"},
+            "stories.example",
+            ["https://stories.example", "https://app.stories.example:8443"],
+        ),
+        (
+            {"public_url": "http://127.0.0.1:8000"},
+            "localhost",
+            [
+                "http://127.0.0.1:8000",
+                "https://app.stories.example:8443",
+                "http://localhost:8000",
+            ],
+        ),
+    ],
+)
+def test_passkeys_belong_to_a_domain_and_are_used_by_the_allowed_pages(
+    settings: dict[str, Any], domain: str, origins: list[str]
+) -> None:
+    made = Settings(
+        _env_file=None, allowed_origins=("https://app.stories.example:8443/",), **settings
+    )
+    assert passkey_scope(made) == (domain, origins)
 
 
 def test_secrets_may_be_files(nothing_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,7 @@ class FakeCodes:
 
     clock: Clock
     policy: CodePolicy = field(default_factory=CodePolicy)
+    reset_policy: CodePolicy = field(default_factory=lambda: CodePolicy(digits=8))
     drawn: list[str] = field(default_factory=list)
     _kept: dict[UUID, Kept] = field(default_factory=dict)
     _current: dict[Subject, UUID] = field(default_factory=dict)
@@ -38,15 +39,15 @@ class FakeCodes:
 
     async def open(self, purpose: CodePurpose, email: str, account_id: UUID | None) -> Challenge:
         self._grant(email)
-        now = self.clock.now()
+        now, policy = self.clock.now(), self._policy(purpose)
         challenge = Challenge(
             id=uuid7(),
             purpose=purpose,
             email=email,
             account_id=account_id,
-            resend_at=now + self.policy.cooldown,
-            expires_at=now + self.policy.lifetime,
-            code_length=self.policy.digits,
+            resend_at=now + policy.cooldown,
+            expires_at=now + policy.lifetime,
+            code_length=policy.digits,
         )
         self._keep(challenge, (purpose, account_id or uuid4()))
         return challenge
@@ -67,12 +68,18 @@ class FakeCodes:
         except CodeExpired:
             return None
 
+    async def find(self, challenge_id: UUID, purpose: CodePurpose) -> Challenge:
+        challenge = self._find(challenge_id).challenge
+        if challenge.purpose is not purpose:
+            raise CodeExpired
+        return challenge
+
     async def issue(self, challenge: Challenge) -> str:
         if challenge.expires_at <= self.clock.now() or challenge.account_id is None:
             raise CodeExpired
         if challenge.id not in self._kept:
             self._keep(challenge, (challenge.purpose, challenge.account_id))
-        self.drawn.append(f"{len(self.drawn) + 1:0{self.policy.digits}d}")
+        self.drawn.append(f"{len(self.drawn) + 1:0{self._policy(challenge.purpose).digits}d}")
         self._kept[challenge.id].code = self.drawn[-1]
         return self.drawn[-1]
 
@@ -96,6 +103,9 @@ class FakeCodes:
         """Lose everything, as Redis does when it is flushed."""
         for memory in (self._kept, self._current, self._tries, self._sent):
             memory.clear()
+
+    def _policy(self, purpose: CodePurpose) -> CodePolicy:
+        return self.reset_policy if purpose is CodePurpose.PASSWORD_RESET else self.policy
 
     def _keep(self, challenge: Challenge, subject: Subject) -> None:
         self._kept[challenge.id] = Kept(challenge, subject)

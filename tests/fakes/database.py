@@ -6,7 +6,14 @@ lost.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, fields
@@ -14,14 +21,22 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
+from uuid_utils.compat import uuid7
+
+from db.dossiers import SECTIONS, Section, assemble
 from domain.accounts import Account, AccountStatus
-from domain.deliveries import Delivery
+from domain.audit import GENESIS, Act, AuditDetails, AuditEntry, AuditRecord
+from domain.deliveries import Delivery, DeliveryKind
+from domain.devices import KnownDevice
 from domain.entity import Entity
 from domain.jobs import Job, JobState, Lease, Task
-from domain.sessions import RefreshToken, Session
+from domain.passkeys import Passkey
+from domain.second_factors import RecoveryCode, TotpFactor
+from domain.sessions import Device, RefreshToken, Session
+from domain.signing_keys import SigningKey
 from domain.stories import Chapter, Story, StoryStatus
 from tests.fakes.clock import FakeClock
-from usecases.ports import Clock, JobQueue, LeaseLost, Taken
+from usecases.ports import Clock, Dossier, JobQueue, LeaseLost, Taken
 from usecases.tracing import request_id
 
 E = TypeVar("E", bound=Entity)
@@ -32,6 +47,13 @@ class NoSuchParent(Exception):  # noqa: N818 - what PostgreSQL calls a foreign k
     """A row points at one that is not there."""
 
 
+class _Written(dict[UUID, E]):
+    """Rows that nobody changes: a copy of the table has the same ones, however many they are."""
+
+    def __deepcopy__(self, memo: object) -> "_Written[E]":
+        return _Written(self)
+
+
 @dataclass
 class Tables:
     """Everything that is stored, by id."""
@@ -39,10 +61,17 @@ class Tables:
     accounts: dict[UUID, Account] = field(default_factory=dict)
     sessions: dict[UUID, Session] = field(default_factory=dict)
     tokens: dict[UUID, RefreshToken] = field(default_factory=dict)
+    factors: dict[UUID, TotpFactor] = field(default_factory=dict)
+    recovery_codes: dict[UUID, RecoveryCode] = field(default_factory=dict)
+    passkeys: dict[UUID, Passkey] = field(default_factory=dict)
+    devices: dict[UUID, KnownDevice] = field(default_factory=dict)
     stories: dict[UUID, Story] = field(default_factory=dict)
     chapters: dict[UUID, Chapter] = field(default_factory=dict)
     jobs: dict[UUID, Job] = field(default_factory=dict)
     deliveries: dict[UUID, Delivery] = field(default_factory=dict)
+    audit: dict[UUID, AuditEntry] = field(default_factory=_Written)
+    audit_details: dict[UUID, AuditDetails] = field(default_factory=_Written)
+    signing_keys: dict[UUID, SigningKey] = field(default_factory=dict)
 
     def check(self) -> None:
         """Raise Taken or NoSuchParent where a constraint of the real tables would be broken."""
@@ -51,9 +80,17 @@ class Tables:
         live = (j for j in self.jobs.values() if j.state in LIVE)
         _unique("an active account's email", active, lambda row: row.email)
         _unique("a digest", self.tokens.values(), lambda row: row.digest)
+        _unique("an account's app", self.factors.values(), lambda row: row.account_id)
+        _unique(
+            "a recovery code",
+            self.recovery_codes.values(),
+            lambda row: (row.account_id, row.digest),
+        )
+        _unique("a credential", self.passkeys.values(), lambda row: row.credential_id)
         _unique("an idempotency key", keyed, lambda row: (row.account_id, row.idempotency_key))
         _unique("a chapter", self.chapters.values(), lambda row: (row.story_id, row.number))
         _unique("a live job", live, lambda row: (row.kind, row.dedupe_key))
+        _unique("a kid", self.signing_keys.values(), lambda row: row.kid)
         _unique("an event key", self.deliveries.values(), lambda row: row.event_key)
         _parents(
             "sessions.account_id", (s.account_id for s in self.sessions.values()), self.accounts
@@ -61,6 +98,10 @@ class Tables:
         _parents(
             "refresh_tokens.session_id", (t.session_id for t in self.tokens.values()), self.sessions
         )
+        _unique("a device's digest", self.devices.values(), lambda row: row.digest)
+        for name in ("factors", "recovery_codes", "passkeys", "devices"):
+            rows = getattr(self, name).values()
+            _parents(f"{name}.account_id", (row.account_id for row in rows), self.accounts)
         _parents("stories.account_id", (s.account_id for s in self.stories.values()), self.accounts)
         _parents("chapters.story_id", (c.story_id for c in self.chapters.values()), self.stories)
         _parents(
@@ -91,6 +132,20 @@ class FakeDatabase:
         self._queue = queue
         self._turn = asyncio.Lock()
         self._holder: asyncio.Task[Any] | None = None
+
+    @property
+    def audited(self) -> list[AuditRecord]:
+        """The audit trail, oldest first."""
+        details = self.tables.audit_details
+        return [
+            AuditRecord(entry=entry, details=details.get(entry.id))
+            for entry in self.tables.audit.values()
+        ]
+
+    @property
+    def acts(self) -> list[tuple[Act, UUID | None]]:
+        """What was recorded, of whom, oldest first."""
+        return [(entry.act, entry.account_id) for entry in self.tables.audit.values()]
 
     @asynccontextmanager
     async def begin(self, lease: Lease | None = None) -> AsyncIterator["FakeWork"]:
@@ -143,11 +198,81 @@ class FakeWork:
     """One transaction on a copy of the tables."""
 
     def __init__(self, tables: Tables, clock: Clock) -> None:
+        self.audit = FakeAudit(tables, clock)
+        self.signing_keys = FakeSigningKeys(tables)
         self.accounts = FakeAccounts(tables)
         self.sessions = FakeSessions(tables)
+        self.factors = FakeSecondFactors(tables)
+        self.passkeys = FakePasskeys(tables)
+        self.devices = FakeDevices(tables)
+        self.dossiers = FakeDossiers(tables)
         self.stories = FakeStories(tables)
         self.jobs = FakeJobs(tables, clock)
         self.deliveries = FakeDeliveries(tables)
+
+
+class FakeAudit:
+    """The audit trail in memory, chained as the real one is."""
+
+    def __init__(self, tables: Tables, clock: Clock) -> None:
+        self._tables, self._clock = tables, clock
+
+    async def record(
+        self,
+        act: Act,
+        account_id: UUID | None,
+        *,
+        session_id: UUID | None = None,
+        device: Device | None = None,
+        detail: Mapping[str, str] | None = None,
+    ) -> None:
+        entries = self._tables.audit
+        details = AuditDetails(
+            id=uuid7(),
+            salt=uuid7().bytes,
+            client_address=device.client_address if device else "",
+            user_agent=device.user_agent if device else "",
+            detail=dict(detail or {}),
+        )
+        entry = AuditEntry(
+            id=details.id,
+            sequence=len(entries) + 1,
+            act=act,
+            account_id=account_id,
+            session_id=session_id,
+            occurred_at=self._clock.now(),
+            details_digest=details.seal(),
+            previous=next(reversed(entries.values())).digest if entries else GENESIS,
+            digest=b"",
+        )
+        entry.digest = entry.expected_digest()
+        entries[entry.id] = entry
+        self._tables.audit_details[details.id] = details
+
+    async def erase(self, account_id: UUID) -> None:
+        erased = {e.id for e in self._tables.audit.values() if e.account_id == account_id}
+        details = self._tables.audit_details
+        self._tables.audit_details = _without(details, lambda row: row.id in erased)
+
+
+class FakeSigningKeys:
+    """The keys of the access tokens in memory."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def all(self) -> list[SigningKey]:
+        keys = self._tables.signing_keys.values()
+        return sorted(keys, key=lambda key: (key.created_at, key.id))
+
+    async def lock(self) -> list[SigningKey]:
+        return await self.all()
+
+    async def add(self, key: SigningKey) -> SigningKey:
+        return _insert(self._tables, self._tables.signing_keys, key)
+
+    async def remove(self, key: SigningKey) -> None:
+        del self._tables.signing_keys[key.id]
 
 
 class FakeAccounts:
@@ -176,13 +301,43 @@ class FakeAccounts:
         """Nothing to hold off: transactions run one after another."""
 
     async def remove_pending_with_email(self, email: str, *, but: UUID) -> None:
-        doomed = {
-            a.id
-            for a in self._with_email(email)
-            if a.status is AccountStatus.PENDING and a.id != but
-        }
+        self._remove(
+            {
+                a.id
+                for a in self._with_email(email)
+                if a.status is AccountStatus.PENDING and a.id != but
+            }
+        )
+
+    async def remove_pending_since(self, before: datetime, limit: int) -> int:
+        doomed = _some(
+            self._tables.accounts,
+            lambda a: a.status is AccountStatus.PENDING and a.created_at < before,
+            limit,
+        )
+        self._remove(doomed)
+        return len(doomed)
+
+    async def leaving(self, due: datetime, limit: int) -> list[UUID]:
+        found = [
+            (account.deletion_due_at, account.id)
+            for account in self._tables.accounts.values()
+            if account.deletion_due_at is not None and account.deletion_due_at <= due
+        ]
+        return [key for _, key in sorted(found)][:limit]
+
+    async def erase(self, account_id: UUID) -> None:
+        self._remove({account_id})
+
+    def _remove(self, doomed: set[UUID]) -> None:
         tables = self._tables
+        tables.devices = _without(tables.devices, lambda row: row.account_id in doomed)
         tables.accounts = _without(tables.accounts, lambda row: row.id in doomed)
+        tables.factors = _without(tables.factors, lambda row: row.account_id in doomed)
+        tables.recovery_codes = _without(
+            tables.recovery_codes, lambda row: row.account_id in doomed
+        )
+        tables.passkeys = _without(tables.passkeys, lambda row: row.account_id in doomed)
         tables.stories = _without(tables.stories, lambda row: row.account_id in doomed)
         tables.chapters = _without(tables.chapters, lambda row: row.story_id not in tables.stories)
         tables.sessions = _without(tables.sessions, lambda row: row.account_id in doomed)
@@ -211,11 +366,151 @@ class FakeSessions:
     async def lock(self, session_id: UUID) -> Session | None:
         return self._tables.sessions.get(session_id)
 
+    async def lock_open(self, account_id: UUID) -> list[Session]:
+        found = (s for s in self._tables.sessions.values() if s.ended_at is None)
+        return sorted((s for s in found if s.account_id == account_id), key=lambda s: s.id)
+
+    async def has_others(self, account_id: UUID, *, but: UUID) -> bool:
+        sessions = self._tables.sessions.values()
+        return any(s.account_id == account_id and s.id != but for s in sessions)
+
     async def token_with_digest(self, digest: bytes) -> RefreshToken | None:
         return _first(t for t in self._tables.tokens.values() if t.digest == digest)
 
     async def token(self, token_id: UUID) -> RefreshToken | None:
         return self._tables.tokens.get(token_id)
+
+    async def remove_over(self, before: datetime, idle: timedelta, limit: int) -> int:
+        doomed = _some(
+            self._tables.sessions,
+            lambda s: min(s.ended_at or s.expires_at, s.ends_at(idle)) < before,
+            limit,
+        )
+        tables = self._tables
+        tables.sessions = _without(tables.sessions, lambda row: row.id in doomed)
+        tables.tokens = _without(tables.tokens, lambda row: row.session_id in doomed)
+        return len(doomed)
+
+    async def remove_expired_tokens(self, before: datetime, limit: int) -> int:
+        doomed = _some(self._tables.tokens, lambda token: token.expires_at < before, limit)
+        self._tables.tokens = _without(self._tables.tokens, lambda row: row.id in doomed)
+        return len(doomed)
+
+
+class FakeSecondFactors:
+    """Authenticator apps and recovery codes in memory."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def add(self, factor: TotpFactor) -> TotpFactor:
+        return _insert(self._tables, self._tables.factors, factor)
+
+    async def of_account(self, account_id: UUID) -> TotpFactor | None:
+        return _first(f for f in self._tables.factors.values() if f.account_id == account_id)
+
+    async def remove(self, account_id: UUID) -> None:
+        factors = self._tables.factors
+        self._tables.factors = _without(factors, lambda row: row.account_id == account_id)
+        await self.replace_recovery_codes(account_id, [])
+
+    async def replace_recovery_codes(self, account_id: UUID, codes: Sequence[RecoveryCode]) -> None:
+        kept = self._tables.recovery_codes
+        self._tables.recovery_codes = _without(kept, lambda row: row.account_id == account_id)
+        for code in codes:
+            _insert(self._tables, self._tables.recovery_codes, code)
+
+    async def recovery_code(self, account_id: UUID, digest: bytes) -> RecoveryCode | None:
+        codes = self._tables.recovery_codes.values()
+        return _first(c for c in codes if (c.account_id, c.digest) == (account_id, digest))
+
+
+class FakePasskeys:
+    """Passkeys in memory."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def add(self, passkey: Passkey) -> Passkey:
+        return _insert(self._tables, self._tables.passkeys, passkey)
+
+    async def get(self, passkey_id: UUID) -> Passkey | None:
+        return self._tables.passkeys.get(passkey_id)
+
+    async def with_credential(self, credential_id: bytes) -> Passkey | None:
+        passkeys = self._tables.passkeys.values()
+        return _first(p for p in passkeys if p.credential_id == credential_id)
+
+    async def of_account(self, account_id: UUID) -> list[Passkey]:
+        mine = (p for p in self._tables.passkeys.values() if p.account_id == account_id)
+        return sorted(mine, key=lambda passkey: passkey.id)
+
+    async def remove(self, passkey: Passkey) -> None:
+        del self._tables.passkeys[passkey.id]
+
+
+class FakeDevices:
+    """Known devices in memory."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def add(self, device: KnownDevice) -> KnownDevice:
+        return _insert(self._tables, self._tables.devices, device)
+
+    async def with_digest(self, account_id: UUID | None, digest: bytes) -> KnownDevice | None:
+        devices = self._tables.devices.values()
+        return _first(d for d in devices if (d.account_id, d.digest) == (account_id, digest))
+
+    async def of_account(self, account_id: UUID) -> list[KnownDevice]:
+        mine = [d for d in self._tables.devices.values() if d.account_id == account_id]
+        return sorted(mine, key=lambda d: (d.last_used_at, d.id), reverse=True)
+
+    async def remove(self, device_ids: Sequence[UUID]) -> None:
+        self._tables.devices = _without(self._tables.devices, lambda row: row.id in device_ids)
+
+    async def remove_all(self, account_id: UUID) -> None:
+        devices = self._tables.devices
+        self._tables.devices = _without(devices, lambda row: row.account_id == account_id)
+
+
+TABLE_OF = {
+    "refresh_tokens": "tokens",
+    "known_devices": "devices",
+    "totp_factors": "factors",
+    "audit_entries": "audit",
+}
+"""What the tables are called here that have another name in PostgreSQL."""
+
+
+class FakeDossiers:
+    """What is kept of an account, in memory: by the sections of the real one."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def of_account(self, account_id: UUID) -> Dossier:
+        return assemble([(section, self._rows(section, account_id)) for section in SECTIONS])
+
+    async def exports_since(self, account_id: UUID, since: datetime) -> list[datetime]:
+        return [
+            entry.occurred_at
+            for entry in self._tables.audit.values()
+            if (entry.account_id, entry.act) == (account_id, Act.DATA_EXPORTED)
+            and entry.occurred_at > since
+        ]
+
+    def _rows(self, section: Section, account_id: UUID) -> list[Mapping[str, Any]]:
+        owners = {account_id}
+        if section.parent is not None:
+            parents = self._table(section.parent)
+            owners = {key for key, row in parents.items() if row.account_id == account_id}
+        rows = self._table(section.table).values()
+        return [dict(row) for row in rows if getattr(row, section.key) in owners]
+
+    def _table(self, name: str) -> dict[UUID, Any]:
+        table: dict[UUID, Any] = getattr(self._tables, TABLE_OF.get(name, name))
+        return table
 
 
 class FakeStories:
@@ -290,10 +585,30 @@ class FakeJobs:
         return self.added[-1]
 
     async def cancel(self, dedupe_key: str) -> None:
-        for job in self._live(dedupe_key):
+        self._cancel(self._live(dedupe_key))
+
+    async def cancel_all(self, account_id: UUID) -> None:
+        jobs = self._tables.jobs.values()
+        self._cancel([job for job in jobs if job.account_id == account_id and job.state in LIVE])
+
+    async def remove_all(self, account_id: UUID) -> None:
+        self._tables.jobs = _without(self._tables.jobs, lambda row: row.account_id == account_id)
+
+    def _cancel(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
             self.called_off.append(job.id)
             job.state, job.finished_at = JobState.CANCELED, self._clock.now()
             job.lease_token = job.lease_until = None
+
+    async def remove_finished(self, before: datetime, limit: int) -> int:
+        over = {JobState.DONE, JobState.CANCELED}
+        doomed = _some(
+            self._tables.jobs,
+            lambda j: j.state in over and j.finished_at is not None and j.finished_at < before,
+            limit,
+        )
+        self._tables.jobs = _without(self._tables.jobs, lambda row: row.id in doomed)
+        return len(doomed)
 
     def _live(self, dedupe_key: str) -> list[Job]:
         jobs = self._tables.jobs.values()
@@ -311,6 +626,31 @@ class FakeDeliveries:
 
     async def get(self, delivery_id: UUID) -> Delivery | None:
         return self._tables.deliveries.get(delivery_id)
+
+    async def with_event(self, event_key: str) -> Delivery | None:
+        return _first(d for d in self._tables.deliveries.values() if d.event_key == event_key)
+
+    async def remove_to(self, recipients: Sequence[str]) -> None:
+        deliveries = self._tables.deliveries
+        self._tables.deliveries = _without(deliveries, lambda row: row.recipient in recipients)
+
+    async def owed_since(
+        self, account_id: UUID, kind: DeliveryKind, since: datetime
+    ) -> list[datetime]:
+        return sorted(
+            d.created_at
+            for d in self._tables.deliveries.values()
+            if (d.account_id, d.kind) == (account_id, kind) and d.created_at > since
+        )
+
+    async def remove_decoys(self, before: datetime, limit: int) -> int:
+        doomed = _some(
+            self._tables.deliveries,
+            lambda d: d.account_id is None and d.failed_at is not None and d.failed_at < before,
+            limit,
+        )
+        self._tables.deliveries = _without(self._tables.deliveries, lambda row: row.id in doomed)
+        return len(doomed)
 
 
 class FakeJobDesk:
@@ -430,6 +770,10 @@ def _insert(tables: Tables, table: dict[UUID, E], row: E) -> E:
 
 def _without(table: dict[UUID, E], doomed: Callable[[E], bool]) -> dict[UUID, E]:
     return {key: row for key, row in table.items() if not doomed(row)}
+
+
+def _some(table: dict[UUID, E], wanted: Callable[[E], bool], limit: int) -> set[UUID]:
+    return set([key for key, row in table.items() if wanted(row)][:limit])
 
 
 def _first(rows: Iterable[E]) -> E | None:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from domain.accounts import Account
 from domain.deliveries import Delivery
+from domain.sessions import Session
 from domain.stories import Chapter, Story
-from usecases.ports import Mail, MailFault
+from usecases.ports import Mail, MailFault, TextMessage
 
 
 class FakeMailer:
@@ -23,17 +24,41 @@ class FakeMailer:
         self.taken.append(mail)
 
 
+class FakeTexts:
+    """Implements `TextMessages`: keeps what it takes; `faults` are raised first, one a text."""
+
+    def __init__(self, *faults: MailFault) -> None:
+        self.faults = list(faults)
+        self.taken: list[TextMessage] = []
+
+    async def send(self, message: TextMessage) -> None:
+        if self.faults:
+            raise self.faults.pop(0)
+        self.taken.append(message)
+
+
 class FakeLetters:
     """Implements `Letters`: each mail says in one line what it was made from."""
 
-    def sign_up_code(self, delivery: Delivery, code: str, valid_minutes: int) -> Mail:
+    def code(self, delivery: Delivery, code: str, valid_minutes: int) -> Mail:
         return _mail(delivery, "code", f"{code} for {valid_minutes} min")
 
-    def address_in_use(self, delivery: Delivery) -> Mail:
-        return _mail(delivery, "address in use", "")
+    def notice(self, delivery: Delivery) -> Mail:
+        return _mail(delivery, delivery.kind.value.replace("_", " "), "")
 
-    def session_revoked(self, delivery: Delivery) -> Mail:
-        return _mail(delivery, "session revoked", "")
+    def phone_code(self, delivery: Delivery, code: str, valid_minutes: int) -> TextMessage:
+        return TextMessage(
+            delivery.message_id,
+            delivery.created_at,
+            delivery.recipient,
+            f"{code} for {valid_minutes} min",
+        )
+
+    def new_device(self, delivery: Delivery, session: Session) -> Mail:
+        return _mail(delivery, "new device", f"{session.user_agent} {session.client_address}")
+
+    def deletion_requested(self, delivery: Delivery, reader: Account) -> Mail:
+        return _mail(delivery, "deletion requested", f"{reader.deletion_due_at}")
 
     def story_ready(
         self, delivery: Delivery, reader: Account, story: Story, chapters: Sequence[Chapter]

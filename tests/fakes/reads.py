@@ -1,15 +1,19 @@
 """Queries on the database in memory."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from datetime import datetime
 from uuid import UUID
 
 from domain.accounts import Account
+from domain.audit import AuditRecord
 from domain.jobs import JobState
+from domain.passkeys import Passkey
+from domain.second_factors import SecondFactor
 from domain.sessions import Session
 from domain.stories import Chapter, Story, StoryStatus
 from tests.fakes.database import FakeDatabase
-from usecases.ports import PlaceInLine, StoriesPage
+from usecases.ports import AuditPage, PlaceInLine, StoriesPage
 
 
 class FakeReads:
@@ -25,6 +29,34 @@ class FakeReads:
     async def session(self, session_id: UUID) -> Session | None:
         session = self._database.tables.sessions.get(session_id)
         return session and session.model_copy(deep=True)
+
+    async def sessions_of(self, account_id: UUID) -> list[Session]:
+        found = [
+            session.model_copy(deep=True)
+            for session in self._database.tables.sessions.values()
+            if session.account_id == account_id and session.ended_at is None
+        ]
+        return sorted(found, key=lambda one: (one.last_used_at, one.id), reverse=True)
+
+    async def second_factor(self, account_id: UUID) -> SecondFactor | None:
+        tables = self._database.tables
+        for factor in tables.factors.values():
+            if factor.account_id == account_id and factor.confirmed_at is not None:
+                mine = (c for c in tables.recovery_codes.values() if c.account_id == account_id)
+                return SecondFactor(
+                    enabled_at=factor.confirmed_at,
+                    recovery_codes_left=sum(code.used_at is None for code in mine),
+                )
+        return None
+
+    async def passkeys(self, passkey_ids: Sequence[UUID]) -> dict[UUID, Passkey]:
+        passkeys = self._database.tables.passkeys
+        return {key: passkeys[key].model_copy(deep=True) for key in passkey_ids if key in passkeys}
+
+    async def passkeys_of(self, account_id: UUID) -> list[Passkey]:
+        passkeys = self._database.tables.passkeys.values()
+        mine = (key.model_copy(deep=True) for key in passkeys if key.account_id == account_id)
+        return sorted(mine, key=lambda passkey: passkey.id)
 
     async def story(self, account_id: UUID, story_id: UUID) -> Story | None:
         story = self._database.tables.stories.get(story_id)
@@ -87,6 +119,23 @@ class FakeReads:
             if story is not None and story.status is StoryStatus.QUEUED:
                 places.append(PlaceInLine(story.id, story.account_id, place))
         return places
+
+    async def audit_of(self, page: AuditPage) -> list[AuditRecord]:
+        found = [
+            record
+            for record in self._database.audited
+            if record.entry.account_id == page.account_id
+            and (page.after is None or _moment(record) < page.after)
+        ]
+        return deepcopy(sorted(found, key=_moment, reverse=True)[: page.limit])
+
+    async def audit_trail(self, after: int, limit: int) -> list[AuditRecord]:
+        found = [record for record in self._database.audited if record.entry.sequence > after]
+        return deepcopy(found[:limit])
+
+
+def _moment(record: AuditRecord) -> tuple[datetime, UUID]:
+    return record.entry.occurred_at, record.entry.id
 
 
 def _place(story: Story) -> tuple[datetime, UUID]:

@@ -18,7 +18,6 @@ from db.jobs import SqlJobDesk
 from domain.jobs import Lease, RetryPolicy, WriteStory
 from domain.stories import Chapter
 from workers.crew import at_work
-from workers.line import LineAnnouncer
 from workers.process import arq_settings
 from workers.relay import Relay
 from workers.runner import Handler, Runner
@@ -39,9 +38,6 @@ def say(event: str) -> None:
     sys.stdout.write(f"{event}\n")
     sys.stdout.flush()
 
-
-async def _announce() -> None:
-    """Nobody watches the line in these tests."""
 
 
 @asynccontextmanager
@@ -73,7 +69,7 @@ async def _crew() -> AsyncIterator[Runner]:
     policy = RetryPolicy(attempts=5, first=timedelta(milliseconds=100))
     handlers = {"write_story": Handler(write, abandon, policy, timedelta(minutes=1))}
     runner = Runner(desk, handlers, RealClock(), beat=LEASE / 3)
-    async with at_work(runner, Relay(desk, queue), LineAnnouncer(redis, _announce), redis):
+    async with at_work(runner, Relay(desk, queue), [], redis):
         say("ready")
         yield runner
     await redis.aclose()

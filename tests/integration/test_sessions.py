@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlmodel import col
 
 from adapters.codes import RedisCodes
+from adapters.device_tokens import OpaqueDeviceTokens
 from adapters.session_ends import RedisSessionEnds
 from adapters.tokens import JwtAccessTokens, OpaqueRefreshTokens
 from db.database import SqlDatabase, create_engine
@@ -22,15 +23,22 @@ from db.rows import AccountRow, DeliveryRow, RefreshTokenRow
 from domain.accounts import Account
 from domain.codes import CodePolicy, CodePurpose
 from domain.deliveries import DeliveryKind
+from domain.devices import DevicePolicy
 from domain.refusals import CodeExpired, RefreshRejected, RefreshReused, Refusal, Unauthenticated
 from domain.sessions import Device, SessionEnd, SessionPolicy, TokenPair
 from tests.factories import an_account
 from tests.fakes.clock import FakeClock
 from tests.fakes.database import FakeJobQueue
+from tests.fakes.keys import FakeKeys
+from tests.fakes.lockout import FakeLockout
 from tests.fakes.passwords import FakePasswords
+from tests.fakes.second_factors import FakeLogInTickets
 from usecases.accounts.authenticate import Authenticate
+from usecases.accounts.check_password import CheckPassword
+from usecases.accounts.known_devices import KnownDevices
 from usecases.accounts.log_in import LogIn
 from usecases.accounts.log_out import LogOut
+from usecases.accounts.open_session import OpenSession
 from usecases.accounts.refresh_tokens import RefreshTokens
 from usecases.accounts.token_pairs import TokenPairs
 from usecases.accounts.verify_otp import VerifyOtp
@@ -80,18 +88,30 @@ async def house(postgres_url: str, redis: Redis) -> AsyncIterator[House]:
     codes = RedisCodes(redis, pepper=b"p" * 32, policy=CodePolicy(), clock=clock)
     ends = RedisSessionEnds(redis, access_life=timedelta(minutes=15), clock=clock)
     access = JwtAccessTokens(
-        seed=bytes(32), issuer="storyloom", audience="storyloom-api", clock=clock
+        keys=FakeKeys(), issuer="storyloom", audience="storyloom-api", clock=clock
     )
     refresh = OpaqueRefreshTokens()
     pairs = TokenPairs(access, refresh, SessionPolicy())
     owe = OweMail(clock=clock, sender_domain="storyloom.example")
+    passwords, lockout = FakePasswords(), FakeLockout(clock)
+    known_devices = KnownDevices(OpaqueDeviceTokens(), owe, clock, DevicePolicy())
     yield House(
         engine=engine,
         database=database,
         reads=reads,
         codes=codes,
         clock=clock,
-        log_in=LogIn(database, codes, FakePasswords(), pairs, owe, clock),
+        log_in=LogIn(
+            database,
+            codes,
+            passwords,
+            CheckPassword(database, passwords, lockout),
+            lockout,
+            known_devices,
+            FakeLogInTickets(clock),
+            OpenSession(pairs, known_devices, clock),
+            owe,
+        ),
         refresh_tokens=RefreshTokens(database, refresh, pairs, ends, owe, clock),
         log_out=LogOut(database, refresh, ends, clock),
         authenticate=Authenticate(access, ends, reads, clock),
@@ -173,8 +193,9 @@ async def test_the_end_of_a_session_outlives_the_refusal_that_tells_it(house: Ho
         await house.authenticate(second.access_token)
     assert await house.refresh_tokens(other.refresh_token)
     async with AsyncSession(house.engine) as sql:
-        [mail] = await sql.scalars(select(DeliveryRow))
-    assert (mail.kind, mail.subject_id) == (DeliveryKind.SESSION_REVOKED, session_id)
+        warnings = select(DeliveryRow).where(col(DeliveryRow.kind) == DeliveryKind.SESSION_REVOKED)
+        [mail] = await sql.scalars(warnings)
+    assert mail.subject_id == session_id
 
 
 async def test_of_claims_that_are_proven_at_once_one_owns_the_address(house: House) -> None:

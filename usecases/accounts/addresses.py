@@ -4,6 +4,9 @@ from typing import Annotated
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from domain.look_alikes import imitates
 
 
 def comparable(text: str) -> str:
@@ -17,6 +20,11 @@ def comparable(text: str) -> str:
         address = validate_email(text, check_deliverability=False, strict=True)
     except EmailNotValidError:
         raise ValueError("must be an e-mail address, like name@example.org") from None
+    if imitates(address.domain):
+        raise PydanticCustomError(
+            "domain_look_alike",
+            "must not have a domain that mixes alphabets, or imitates one by another",
+        )
     return f"{address.local_part.lower()}@{address.ascii_domain}"
 
 

@@ -17,8 +17,8 @@ class Authenticate:
     clock: Clock
 
     async def __call__(self, token: str) -> AccessClaims:
-        """Return what the token says. Raises TokenExpired or Unauthenticated."""
-        claims = self.access_tokens.read(token)
+        """Return what it says. Raises TokenExpired, Unauthenticated or UpstreamUnavailable."""
+        claims = await self.access_tokens.read(token)
         ended = await self.session_ends.has_ended(claims.session_id)
         if ended is None:
             session = await self.reads.session(claims.session_id)

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from loguru import logger
 
+from domain.audit import Act
 from domain.refusals import Unauthenticated
-from domain.sessions import AccessClaims, SessionEnd
+from domain.sessions import AccessClaims, Device, SessionEnd
 from usecases.ports import Clock, Database, RefreshTokens, SessionEnds, Work
 
 
@@ -22,7 +23,12 @@ class LogOut:
     session_ends: SessionEnds
     clock: Clock
 
-    async def __call__(self, claims: AccessClaims | None, refresh_token: str | None) -> bool:
+    async def __call__(
+        self,
+        claims: AccessClaims | None,
+        refresh_token: str | None,
+        device: Device | None = None,
+    ) -> bool:
         """Return whether there was a live session to end.
 
         Raises Unauthenticated without any token, and UpstreamUnavailable where the refresh tokens
@@ -35,6 +41,10 @@ class LogOut:
             was_live = session is not None and session.is_live(now)
             if session:
                 session.end(now, SessionEnd.LOGGED_OUT)
+            if session and was_live:
+                await work.audit.record(
+                    Act.LOGGED_OUT, session.account_id, session_id=session.id, device=device
+                )
         if session:
             await self.session_ends.announce(session.id)
             logger.bind(user_id=str(session.account_id), session_id=str(session.id)).info(

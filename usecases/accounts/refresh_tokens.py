@@ -5,8 +5,9 @@ from datetime import datetime
 
 from loguru import logger
 
+from domain.audit import Act
 from domain.refusals import RefreshRaced, RefreshRejected, RefreshReused, UpstreamUnavailable
-from domain.sessions import RefreshToken, Session, SessionEnd, TokenPair
+from domain.sessions import Device, RefreshToken, Session, SessionEnd, TokenPair
 from usecases import ports
 from usecases.accounts.token_pairs import TokenPairs
 from usecases.deliveries.owe import OweMail
@@ -30,13 +31,17 @@ class RefreshTokens:
     owe: OweMail
     clock: Clock
 
-    async def __call__(self, token: str) -> TokenPair:
+    async def __call__(self, token: str, device: Device | None = None) -> TokenPair:
         """Return the new tokens.
 
         Raises RefreshRejected, RefreshReused or RefreshRaced.
         """
         async with self.database.begin() as work:
             answer = await self._answer(work, token)
+            if isinstance(answer, Session):
+                await work.audit.record(
+                    Act.REFRESH_REUSED, answer.account_id, session_id=answer.id, device=device
+                )
         if isinstance(answer, TokenPair):
             return answer
         # The session's end is committed by now: the refusal cannot roll it back.
@@ -67,7 +72,7 @@ class RefreshTokens:
         link.used_at, link.successor_id = now, next_link.id
         link.sealed_successor = self.refresh_tokens.seal(successor, under=token)
         session.last_used_at = now
-        return self.token_pairs.pair(session, successor, next_link, now)
+        return await self.token_pairs.pair(session, successor, next_link, now)
 
     async def _again(
         self, work: Work, session: Session, link: RefreshToken, token: str, now: datetime
@@ -80,7 +85,7 @@ class RefreshTokens:
         if link.sealed_successor is None:
             raise RefreshRaced
         successor = self.refresh_tokens.unseal(link.sealed_successor, under=token)
-        return self.token_pairs.pair(session, successor, child, now)
+        return await self.token_pairs.pair(session, successor, child, now)
 
     async def _end(self, work: Work, session: Session, now: datetime) -> Session:
         session.end(now, SessionEnd.REFRESH_REUSED)

@@ -3,14 +3,18 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from domain.codes import Challenge
+from domain.codes import Challenge, CodePurpose
+from domain.refusals import CodeExpired
 from usecases.deliveries.owe import OweMail
 from usecases.ports import Codes, Database, Work
 
 
 @dataclass(frozen=True, slots=True)
 class ResendOtp:
-    """Owes another code for an open challenge, and to the owner of an address in use a mail too."""
+    """Owes another code for an open challenge, whatever it is for.
+
+    The owner of an address that somebody signed up with again is owed another mail, too.
+    """
 
     database: Database
     codes: Codes
@@ -22,6 +26,8 @@ class ResendOtp:
         Raises CodeExpired, CodeAttemptsExceeded, RateLimited or UpstreamUnavailable.
         """
         challenge = await self.codes.reopen(challenge_id)
+        if challenge.purpose is CodePurpose.PHONE:
+            raise CodeExpired  # texts cost money: they are asked for with the password
         async with self.database.begin() as work:
             await self._mail(work, challenge)
         return challenge
@@ -31,7 +37,9 @@ class ResendOtp:
         owner = await work.accounts.active_with_email(challenge.email)
         # For a decoy this finds nobody, and takes as long.
         claimant = await work.accounts.get(challenge.account_id or challenge.id)
-        if owner:
+        if challenge.purpose is not CodePurpose.SIGN_UP:
+            await self.owe.code(work, challenge, claimant)
+        elif owner:
             await self.owe.address_in_use(work, owner)
         elif claimant:
-            await self.owe.sign_up_code(work, challenge, claimant)
+            await self.owe.code(work, challenge, claimant)

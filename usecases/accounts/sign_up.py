@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from loguru import logger
 
 from domain.accounts import Account, DisplayName, Interests
+from domain.audit import Act
 from domain.codes import Challenge, CodePurpose
 from domain.entity import Value
+from domain.sessions import Device
 from usecases.accounts.addresses import Address
 from usecases.accounts.password_rules import PasswordRules
 from usecases.deliveries.owe import OweMail
@@ -39,7 +41,13 @@ class SignUp:
     clock: Clock
 
     async def __call__(
-        self, *, email: str, password: str, display_name: str, interests: Sequence[str] = ()
+        self,
+        *,
+        email: str,
+        password: str,
+        display_name: str,
+        interests: Sequence[str] = (),
+        device: Device | None = None,
     ) -> Challenge:
         """Return the challenge to answer. Raises InvalidInput, RateLimited, UpstreamUnavailable."""
         profile = checked(
@@ -64,6 +72,8 @@ class SignUp:
                 await work.accounts.remove_pending_with_email(owner.email, but=owner.id)
                 await self.owe.address_in_use(work, owner)
             else:
-                await self.owe.sign_up_code(work, challenge, account)
+                await self.owe.code(work, challenge, account)
+            # An owner reads in their log that somebody tried, and from where.
+            await work.audit.record(Act.SIGNED_UP, owner.id if owner else account.id, device=device)
         logger.bind(challenge_id=str(challenge.id)).info("Sign-up asked for")
         return challenge

@@ -25,8 +25,10 @@ class TokenPairs:
             expires_at=min(now + self.policy.idle, session.expires_at),
         )
 
-    def pair(self, session: Session, token: str, link: RefreshToken, now: datetime) -> TokenPair:
-        """Pair a refresh token with a new access token."""
+    async def pair(
+        self, session: Session, token: str, link: RefreshToken, now: datetime
+    ) -> TokenPair:
+        """Pair a refresh token with a new access token. Raises UpstreamUnavailable."""
         claims = AccessClaims(
             account_id=session.account_id,
             session_id=session.id,
@@ -34,7 +36,7 @@ class TokenPairs:
             expires_at=min(now + self.policy.access, session.expires_at).replace(microsecond=0),
         )
         return TokenPair(
-            access_token=self.access_tokens.sign(claims),
+            access_token=await self.access_tokens.sign(claims),
             access_expires_at=claims.expires_at,
             refresh_token=token,
             refresh_expires_at=link.expires_at,

@@ -1,31 +1,17 @@
 """Prove an address."""
 
 from dataclasses import dataclass
-from typing import Annotated
 from uuid import UUID
 
 from loguru import logger
-from pydantic import AfterValidator
 
 from domain.accounts import Account
+from domain.audit import Act
 from domain.codes import CodePurpose
-from domain.entity import Value
 from domain.refusals import CodeExpired
+from domain.sessions import Device
+from usecases.accounts.code_answers import checked_code
 from usecases.ports import Clock, Codes, Database, Work
-from usecases.validation import checked
-
-
-def _digits(text: str) -> str:
-    digits = "".join(text.split())
-    if not (digits.isascii() and digits.isdecimal()):
-        raise ValueError("must be the digits that were mailed")
-    return digits
-
-
-class Answer(Value):
-    """What somebody read in their mail; spaces between the digits do no harm."""
-
-    code: Annotated[str, AfterValidator(_digits)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +26,18 @@ class VerifyOtp:
     codes: Codes
     clock: Clock
 
-    async def __call__(self, challenge_id: UUID, code: str) -> Account:
+    async def __call__(
+        self, challenge_id: UUID, code: str, device: Device | None = None
+    ) -> Account:
         """Return the account, active.
 
         Raises InvalidInput, CodeInvalid, CodeExpired, CodeAttemptsExceeded, UpstreamUnavailable.
         """
-        answer = checked(Answer, {"code": code[:40]})
-        challenge = await self.codes.redeem(challenge_id, CodePurpose.SIGN_UP, answer.code)
+        digits = checked_code(code)
+        challenge = await self.codes.redeem(challenge_id, CodePurpose.SIGN_UP, digits)
         async with self.database.begin() as work:
             account = await self._activate(work, challenge.email, challenge.account_id)
+            await work.audit.record(Act.ADDRESS_PROVEN, account.id, device=device)
         logger.bind(user_id=str(account.id)).info("Address proven")
         return account
 

@@ -10,12 +10,25 @@ from uuid import UUID
 from loguru import logger
 
 from domain.accounts import Account
-from domain.codes import Challenge, CodePurpose
-from domain.deliveries import Delivery, DeliveryKind, DeliveryStatus
+from domain.codes import Challenge
+from domain.deliveries import CODE_MAILS, Delivery, DeliveryKind, DeliveryStatus
 from domain.jobs import Lease
 from domain.refusals import CodeExpired, UpstreamUnavailable
+from domain.sessions import Session
 from domain.stories import Chapter, Story
-from usecases.ports import Clock, Codes, Database, Letters, Mail, Mailer, MailFault, Retry, Work
+from usecases.ports import (
+    Clock,
+    Codes,
+    Database,
+    Letters,
+    Mail,
+    Mailer,
+    MailFault,
+    Retry,
+    TextMessage,
+    TextMessages,
+    Work,
+)
 
 if TYPE_CHECKING:
     from loguru import Logger  # exists in the stubs only
@@ -50,9 +63,11 @@ class StoryDraft:
 
 @dataclass(frozen=True, slots=True)
 class NoticeDraft:
-    """A mail that says the same to everybody."""
+    """A mail that tells of something that happened to an account."""
 
     delivery: Delivery
+    reader: Account
+    session: Session | None = None
 
 
 Draft = CodeDraft | StoryDraft | NoticeDraft
@@ -71,6 +86,7 @@ class SendDelivery:
     codes: Codes
     letters: Letters
     mailer: Mailer
+    texts: TextMessages
     clock: Clock
 
     async def __call__(self, delivery_id: UUID, lease: Lease) -> None:
@@ -79,14 +95,14 @@ class SendDelivery:
             draft = await self._due(work, delivery_id)
         if draft is None:
             return
-        mail = await self._compose(draft)
+        message = await self._compose(draft)
         async with self.database.begin(lease) as work:
             delivery = await work.deliveries.get(delivery_id)
             if delivery is None:
                 return
             delivery.begin()
         try:
-            await self.mailer.send(mail)
+            await self._hand_over(message)
         except MailFault as fault:
             await self._missed(delivery_id, lease, fault)
         else:
@@ -110,19 +126,28 @@ class SendDelivery:
         _log(delivery).warning("Mail given up: {}", reason)
         return None
 
-    async def _compose(self, draft: Draft) -> Mail:
+    async def _hand_over(self, message: Mail | TextMessage) -> None:
+        if isinstance(message, TextMessage):
+            await self.texts.send(message)
+        else:
+            await self.mailer.send(message)
+
+    async def _compose(self, draft: Draft) -> Mail | TextMessage:
         match draft:
             case CodeDraft(delivery, challenge):
                 code = await self._draw(challenge)
-                return self.letters.sign_up_code(
-                    delivery, code, _minutes(challenge.expires_at - self.clock.now())
-                )
+                minutes = _minutes(challenge.expires_at - self.clock.now())
+                if delivery.kind is DeliveryKind.PHONE_CODE:
+                    return self.letters.phone_code(delivery, code, minutes)
+                return self.letters.code(delivery, code, minutes)
             case StoryDraft(delivery, reader, story, chapters):
                 return self.letters.story_ready(delivery, reader, story, chapters)
-            case NoticeDraft(delivery) if delivery.kind is DeliveryKind.ADDRESS_IN_USE:
-                return self.letters.address_in_use(delivery)
+            case NoticeDraft(delivery, _, Session() as session):
+                return self.letters.new_device(delivery, session)
+            case NoticeDraft(Delivery(kind=DeliveryKind.DELETION_REQUESTED) as delivery, reader):
+                return self.letters.deletion_requested(delivery, reader)
             case NoticeDraft(delivery):
-                return self.letters.session_revoked(delivery)
+                return self.letters.notice(delivery)
 
     async def _draw(self, challenge: Challenge) -> str:
         try:
@@ -161,24 +186,48 @@ async def _draft(work: Work, delivery: Delivery) -> Draft | None:
     reader = await work.accounts.get(delivery.account_id) if delivery.account_id else None
     if reader is None:
         return None
-    match delivery.kind:
-        case DeliveryKind.SIGN_UP_CODE if delivery.subject_id and not reader.is_active:
-            return CodeDraft(delivery, _challenge(delivery, delivery.subject_id))
-        case DeliveryKind.STORY_READY if delivery.subject_id:
-            story = await work.stories.get(delivery.subject_id)
-            if story is None:
-                return None
-            return StoryDraft(delivery, reader, story, await work.stories.chapters(story.id))
-        case DeliveryKind.ADDRESS_IN_USE | DeliveryKind.SESSION_REVOKED:
-            return NoticeDraft(delivery)
-    return None
+    match delivery.kind, delivery.subject_id:
+        case DeliveryKind.STORY_READY, subject_id:
+            return await _story_draft(work, delivery, reader, subject_id)
+        case kind, UUID() as challenge_id if kind in CODE_MAILS:
+            return await _code_draft(work, delivery, reader, challenge_id)
+        case DeliveryKind.NEW_DEVICE, subject_id:
+            session = await work.sessions.get(subject_id) if subject_id else None
+            return NoticeDraft(delivery, reader, session) if session else None
+        case DeliveryKind.DELETION_REQUESTED, _ if not reader.is_leaving:
+            return None
+    return NoticeDraft(delivery, reader)
+
+
+async def _story_draft(
+    work: Work, delivery: Delivery, reader: Account, story_id: UUID | None
+) -> StoryDraft | None:
+    story = await work.stories.get(story_id) if story_id else None
+    if story is None:
+        return None
+    return StoryDraft(delivery, reader, story, await work.stories.chapters(story.id))
+
+
+async def _code_draft(
+    work: Work, delivery: Delivery, reader: Account, challenge_id: UUID
+) -> CodeDraft | NoticeDraft | None:
+    """Gather what a code needs. For an address that has an owner, its owner is told instead."""
+    # Only a new account still has to prove its address; other codes are for proven ones.
+    if reader.is_active == (delivery.kind is DeliveryKind.SIGN_UP_CODE):
+        return None
+    if delivery.kind is DeliveryKind.EMAIL_CHANGE_CODE and await work.accounts.active_with_email(
+        delivery.recipient
+    ):
+        delivery.kind = DeliveryKind.ADDRESS_WANTED
+        return NoticeDraft(delivery, reader)
+    return CodeDraft(delivery, _challenge(delivery, challenge_id))
 
 
 def _challenge(delivery: Delivery, challenge_id: UUID) -> Challenge:
     """Rebuild the challenge from the row, so that a code can be drawn though Redis forgot it."""
     return Challenge(
         id=challenge_id,
-        purpose=CodePurpose.SIGN_UP,
+        purpose=CODE_MAILS[delivery.kind],
         email=delivery.recipient,
         account_id=delivery.account_id,
         resend_at=delivery.created_at,

@@ -13,6 +13,7 @@ from tests.factories import a_chapter, a_story, an_account
 from tests.fakes.clock import FakeClock
 from tests.fakes.codes import FakeCodes
 from tests.fakes.database import FakeDatabase, FakeJobDesk
+from tests.fakes.mail import FakeTexts
 from tests.smtp_server import SmtpServer, Verb
 from usecases.deliveries.owe import OweMail
 from usecases.deliveries.send_delivery import SendDelivery
@@ -41,6 +42,7 @@ class Post:
                 security="none",
                 timeout=0.3,
             ),
+            FakeTexts(),
             self.clock,
         )
 
@@ -55,7 +57,7 @@ class Post:
         challenge = await self.codes.open(CodePurpose.SIGN_UP, ACCOUNT.email, ACCOUNT.id)
         async with self.database.begin() as work:
             await work.accounts.add(ACCOUNT)
-            await self.owe.sign_up_code(work, challenge, ACCOUNT)
+            await self.owe.code(work, challenge, ACCOUNT)
 
     async def deliver(self) -> str:
         """Attempt until there is no next time, and return how the delivery ended."""

@@ -13,12 +13,44 @@ from adapters.smtp import compose
 from domain.briefs import StoryBrief
 from domain.deliveries import Delivery, DeliveryKind
 from domain.stories import Chapter, Story
-from tests.factories import a_chapter, a_delivery, a_story, an_account
+from tests.factories import a_chapter, a_delivery, a_session, a_story, an_account
 from usecases.ports import Mail
 
 ACCOUNT = an_account(email="mira@readers.test", display_name="Mira & Tom")
 SCRIPT = "<script>alert(1)</script>"
+FACTOR_NOTICES = (
+    DeliveryKind.TOTP_ENABLED,
+    DeliveryKind.TOTP_DISABLED,
+    DeliveryKind.RECOVERY_CODE_USED,
+    DeliveryKind.RECOVERY_CODES_RENEWED,
+    DeliveryKind.SECOND_FACTOR_LOCKED,
+    DeliveryKind.PASSKEY_ADDED,
+    DeliveryKind.PASSKEY_REMOVED,
+    DeliveryKind.PASSKEY_COPIED,
+)
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
+CODE_LETTERS = (
+    DeliveryKind.SIGN_UP_CODE,
+    DeliveryKind.PASSWORD_RESET_CODE,
+    DeliveryKind.EMAIL_CHANGE_CODE,
+)
+NOTICES = (
+    DeliveryKind.ADDRESS_IN_USE,
+    DeliveryKind.ADDRESS_WANTED,
+    DeliveryKind.SESSION_REVOKED,
+    DeliveryKind.PASSWORD_CHANGED,
+    DeliveryKind.EMAIL_CHANGE_ASKED,
+    DeliveryKind.EMAIL_CHANGED,
+    DeliveryKind.ACCOUNT_CLOSED,
+)
+CHROME = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/140.0.0.0 Safari/537.36"
+)
+SESSION = a_session(ACCOUNT.id, user_agent=CHROME, client_address="203.0.113.77", created_at=NOW)
+LEAVER = an_account(
+    deletion_requested_at=NOW, deletion_due_at=datetime(2026, 3, 28, 15, 9, tzinfo=UTC)
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +69,11 @@ def story_mail(letters: JinjaLetters, story: Story, *chapters: Chapter) -> Mail:
 def every_mail(letters: JinjaLetters) -> list[Mail]:
     story = a_story(ACCOUNT.id, title="The Fox", words=300, storyteller="offline")
     return [
-        letters.sign_up_code(delivery(DeliveryKind.SIGN_UP_CODE), "042917", 10),
-        letters.address_in_use(delivery(DeliveryKind.ADDRESS_IN_USE)),
-        letters.session_revoked(delivery(DeliveryKind.SESSION_REVOKED)),
+        *(letters.code(delivery(kind), "042917", 10) for kind in CODE_LETTERS),
+        *(letters.notice(delivery(kind)) for kind in NOTICES),
+        *(letters.notice(delivery(kind)) for kind in FACTOR_NOTICES),
+        letters.new_device(delivery(DeliveryKind.NEW_DEVICE), SESSION),
+        letters.deletion_requested(delivery(DeliveryKind.DELETION_REQUESTED), LEAVER),
         story_mail(letters, story, a_chapter(story.id)),
     ]
 
@@ -152,7 +186,7 @@ def test_only_scripts_with_capitals_have_a_drop_cap(
 
 
 def test_a_code_is_grouped_for_the_eye_and_copied_in_one(letters: JinjaLetters) -> None:
-    mail = letters.sign_up_code(delivery(DeliveryKind.SIGN_UP_CODE), "042917", 10)
+    mail = letters.code(delivery(DeliveryKind.SIGN_UP_CODE), "042917", 10)
 
     assert "042917" in Page(mail.html).text
     assert re.search(r"<span[^>]*>042</span><span[^>]*>917</span>", mail.html)
@@ -160,8 +194,22 @@ def test_a_code_is_grouped_for_the_eye_and_copied_in_one(letters: JinjaLetters) 
     assert "10 minutes" in mail.text
 
 
+@pytest.mark.parametrize("kind", CODE_LETTERS)
+def test_every_code_is_told_once_with_its_time(letters: JinjaLetters, kind: DeliveryKind) -> None:
+    mail = letters.code(delivery(kind), "04291753", 10)
+
+    assert "04291753" in Page(mail.html).text
+    assert re.findall(r"\d{4,}", mail.text) == ["04291753"]
+    assert "10 minutes" in mail.text
+
+
+def test_letters_of_different_kinds_have_different_subjects(letters: JinjaLetters) -> None:
+    subjects = [mail.subject for mail in every_mail(letters)]
+    assert len(set(subjects)) == len(subjects)
+
+
 def test_a_code_stands_in_no_header(letters: JinjaLetters) -> None:
-    mail = letters.sign_up_code(delivery(DeliveryKind.SIGN_UP_CODE), "042917", 1)
+    mail = letters.code(delivery(DeliveryKind.SIGN_UP_CODE), "042917", 1)
 
     assert "042917" not in mail.subject
     assert "1 minute and" in mail.text
@@ -171,7 +219,7 @@ def test_a_code_stands_in_no_header(letters: JinjaLetters) -> None:
 def test_codes_of_other_lengths_are_grouped_too(
     letters: JinjaLetters, code: str, groups: tuple[str, str]
 ) -> None:
-    mail = letters.sign_up_code(delivery(DeliveryKind.SIGN_UP_CODE), code, 10)
+    mail = letters.code(delivery(DeliveryKind.SIGN_UP_CODE), code, 10)
 
     first, second = groups
     assert re.search(rf"<span[^>]*>{first}</span><span[^>]*>{second}</span>", mail.html)
@@ -247,7 +295,7 @@ def test_no_letter_loads_anything_from_anywhere(letters: JinjaLetters) -> None:
 def test_a_code_mail_holds_nothing_that_its_asker_chose(letters: JinjaLetters) -> None:
     account = an_account(display_name="Win a prize at evil.test")
     owed = a_delivery(account.id, kind=DeliveryKind.SIGN_UP_CODE, recipient=account.email)
-    mail = letters.sign_up_code(owed, "042917", 10)
+    mail = letters.code(owed, "042917", 10)
 
     assert "evil" not in mail.html + mail.text + mail.subject
 
@@ -257,7 +305,7 @@ def test_a_code_mail_holds_nothing_that_its_asker_chose(letters: JinjaLetters) -
 
 def test_every_letter_carries_what_its_delivery_says(letters: JinjaLetters) -> None:
     owed = delivery(DeliveryKind.ADDRESS_IN_USE)
-    mail = letters.address_in_use(owed)
+    mail = letters.notice(owed)
 
     assert (mail.message_id, mail.date, mail.recipient) == (
         owed.message_id,
@@ -290,3 +338,38 @@ def test_every_letter_has_a_text_that_says_it_all(letters: JinjaLetters) -> None
             "text/plain",
             "text/html",
         ]
+
+
+def test_a_new_device_is_told_in_words_and_by_its_network_alone(letters: JinjaLetters) -> None:
+    mail = letters.new_device(delivery(DeliveryKind.NEW_DEVICE), SESSION)
+    for part in (mail.text, mail.html):
+        assert "Chrome on Linux" in part
+        assert "203.0.113.0/24" in part
+        assert "14 March 2026, 00:00 UTC" in part
+        assert "203.0.113.77" not in part
+    assert "Choose a new one now" in mail.text
+
+
+def test_what_a_device_says_of_itself_is_no_markup(letters: JinjaLetters) -> None:
+    session = a_session(ACCOUNT.id, user_agent=f"{SCRIPT}\r\nBcc: all@readers.test")
+    mail = letters.new_device(delivery(DeliveryKind.NEW_DEVICE), session)
+    assert SCRIPT not in mail.html
+    assert "Bcc" not in mail.text
+
+
+def test_a_leaver_reads_until_when_they_can_change_their_mind(letters: JinjaLetters) -> None:
+    mail = letters.deletion_requested(delivery(DeliveryKind.DELETION_REQUESTED), LEAVER)
+    assert "until 28 March 2026, 15:09 UTC" in " ".join(mail.text.split())
+    assert "28 March 2026, 15:09 UTC" in mail.html
+
+
+def test_a_text_with_a_code_costs_one_message(letters: JinjaLetters) -> None:
+    text = letters.phone_code(
+        a_delivery(ACCOUNT.id, kind=DeliveryKind.PHONE_CODE, recipient="+4915123456789"),
+        "04291738",
+        10,
+    )
+    assert text.recipient == "+4915123456789"
+    assert text.text.startswith("04291738 is your Storyloom code, valid for 10 minutes.")
+    assert len(text.text) <= 160
+    assert text.text.isascii()

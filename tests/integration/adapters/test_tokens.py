@@ -16,6 +16,7 @@ from adapters.tokens import JwtAccessTokens, OpaqueRefreshTokens
 from domain.refusals import TokenExpired, Unauthenticated
 from domain.sessions import AccessClaims
 from tests.fakes.clock import START, FakeClock
+from tests.fakes.keys import FakeKeys
 
 SEED = bytes(range(32))
 KEY = Ed25519PrivateKey.from_private_bytes(SEED)
@@ -29,7 +30,7 @@ CLAIMS = AccessClaims(
 def tokens(clock: FakeClock | None = None, **differently: Any) -> JwtAccessTokens:  # noqa: ANN401
     return JwtAccessTokens(
         **{
-            "seed": SEED,
+            "keys": FakeKeys(SEED),
             "issuer": "storyloom",
             "audience": "storyloom-api",
             "clock": clock or FakeClock(),
@@ -50,14 +51,14 @@ def parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     )
 
 
-def forged(
+async def forged(
     header: dict[str, Any] | None = None,
     payload: dict[str, Any] | None = None,
     *,
     without: str = "",
 ) -> str:
     """Return a token with our own signature and whatever header and claims are given."""
-    real_header, real_payload = parts(tokens().sign(CLAIMS))
+    real_header, real_payload = parts(await tokens().sign(CLAIMS))
     claims = {**real_payload, **(payload or {})}
     claims.pop(without, None)
     signed = (
@@ -67,12 +68,12 @@ def forged(
     return f"{signed}.{encoded(KEY.sign(signed.encode()))}"
 
 
-def test_a_token_says_who_and_until_when() -> None:
-    assert tokens().read(tokens().sign(CLAIMS)) == CLAIMS
+async def test_a_token_says_who_and_until_when() -> None:
+    assert await tokens().read(await tokens().sign(CLAIMS)) == CLAIMS
 
 
-def test_a_token_has_the_form_of_rfc_9068() -> None:
-    header, payload = parts(tokens().sign(CLAIMS))
+async def test_a_token_has_the_form_of_rfc_9068() -> None:
+    header, payload = parts(await tokens().sign(CLAIMS))
     jwk = json.dumps(
         {"crv": "Ed25519", "kty": "OKP", "x": encoded(KEY.public_key().public_bytes_raw())},
         separators=(",", ":"),
@@ -93,12 +94,12 @@ def test_a_token_has_the_form_of_rfc_9068() -> None:
     }
 
 
-def test_no_two_tokens_are_the_same() -> None:
-    assert tokens().sign(CLAIMS) != tokens().sign(CLAIMS)
+async def test_no_two_tokens_are_the_same() -> None:
+    assert await tokens().sign(CLAIMS) != await tokens().sign(CLAIMS)
 
 
-def test_the_forger_of_these_tests_makes_good_tokens_too() -> None:
-    assert tokens().read(forged()) == CLAIMS
+async def test_the_forger_of_these_tests_makes_good_tokens_too() -> None:
+    assert await tokens().read(await forged()) == CLAIMS
 
 
 @pytest.mark.parametrize(
@@ -128,15 +129,15 @@ def test_the_forger_of_these_tests_makes_good_tokens_too() -> None:
     ],
     ids=str,
 )
-def test_any_other_header_is_refused(header: dict[str, Any]) -> None:
+async def test_any_other_header_is_refused(header: dict[str, Any]) -> None:
     with pytest.raises(Unauthenticated):
-        tokens().read(forged(header))
+        await tokens().read(await forged(header))
 
 
 @pytest.mark.parametrize("name", ["iss", "aud", "sub", "exp", "iat", "jti", "sid"])
-def test_each_claim_is_required(name: str) -> None:
+async def test_each_claim_is_required(name: str) -> None:
     with pytest.raises(Unauthenticated):
-        tokens().read(forged(without=name))
+        await tokens().read(await forged(without=name))
 
 
 @pytest.mark.parametrize(
@@ -160,36 +161,36 @@ def test_each_claim_is_required(name: str) -> None:
     ],
     ids=str,
 )
-def test_any_other_claim_is_refused(payload: dict[str, Any]) -> None:
+async def test_any_other_claim_is_refused(payload: dict[str, Any]) -> None:
     with pytest.raises(Unauthenticated):
-        tokens().read(forged(payload=payload))
+        await tokens().read(await forged(payload=payload))
 
 
-def test_an_unsigned_token_is_refused() -> None:
-    header, payload, _ = forged({"alg": "none"}).split(".")
+async def test_an_unsigned_token_is_refused() -> None:
+    header, payload, _ = (await forged({"alg": "none"})).split(".")
     with pytest.raises(Unauthenticated):
-        tokens().read(f"{header}.{payload}.")
+        await tokens().read(f"{header}.{payload}.")
 
 
-def test_a_mac_under_our_public_key_is_refused() -> None:
-    signed = forged({"alg": "HS256"}).rpartition(".")[0]
+async def test_a_mac_under_our_public_key_is_refused() -> None:
+    signed = (await forged({"alg": "HS256"})).rpartition(".")[0]
     mac = hmac.digest(KEY.public_key().public_bytes_raw(), signed.encode(), "sha256")
     with pytest.raises(Unauthenticated):
-        tokens().read(f"{signed}.{encoded(mac)}")
+        await tokens().read(f"{signed}.{encoded(mac)}")
 
 
-def test_the_signature_of_another_key_is_refused() -> None:
-    another = tokens(seed=bytes(32)).sign(CLAIMS)
-    ours, theirs = tokens().sign(CLAIMS).split("."), another.split(".")
+async def test_the_signature_of_another_key_is_refused() -> None:
+    another = await tokens(keys=FakeKeys(bytes(32))).sign(CLAIMS)
+    ours, theirs = (await tokens().sign(CLAIMS)).split("."), another.split(".")
     for token in (another, ".".join([*ours[:2], theirs[2]]), ".".join([*theirs[:2], ours[2]])):
         with pytest.raises(Unauthenticated):
-            tokens().read(token)
+            await tokens().read(token)
 
 
 @pytest.mark.parametrize("other", [{"issuer": "staging"}, {"audience": "other-api"}], ids=str)
-def test_a_token_for_somebody_else_is_refused(other: dict[str, Any]) -> None:
+async def test_a_token_for_somebody_else_is_refused(other: dict[str, Any]) -> None:
     with pytest.raises(Unauthenticated):
-        tokens().read(tokens(**other).sign(CLAIMS))
+        await tokens().read(await tokens(**other).sign(CLAIMS))
 
 
 @pytest.mark.parametrize(
@@ -197,31 +198,31 @@ def test_a_token_for_somebody_else_is_refused(other: dict[str, Any]) -> None:
     ["", ".", "..", "a.b.c", "null", "é.è.ê", "\ud800.a.b", "a" * 5000, f"{'e30.' * 400}e30"],
     ids=lambda text: ascii(text)[:12],
 )
-def test_rubbish_is_refused(rubbish: str) -> None:
+async def test_rubbish_is_refused(rubbish: str) -> None:
     with pytest.raises(Unauthenticated):
-        tokens().read(rubbish)
+        await tokens().read(rubbish)
 
 
-def test_a_token_expires_with_a_leeway_of_ten_seconds() -> None:
+async def test_a_token_expires_with_a_leeway_of_ten_seconds() -> None:
     clock = FakeClock()
-    token = tokens(clock).sign(CLAIMS)
+    token = await tokens(clock).sign(CLAIMS)
     clock.advance(timedelta(minutes=15, seconds=9))
-    assert tokens(clock).read(token).expires_at == CLAIMS.expires_at
+    assert (await tokens(clock).read(token)).expires_at == CLAIMS.expires_at
     clock.advance(timedelta(seconds=1))
     with pytest.raises(TokenExpired):
-        tokens(clock).read(token)
+        await tokens(clock).read(token)
 
 
-def test_an_expired_token_of_another_key_is_only_refused() -> None:
+async def test_an_expired_token_of_another_key_is_only_refused() -> None:
     clock = FakeClock()
     clock.advance(timedelta(days=1))
     with pytest.raises(Unauthenticated):
-        tokens(clock).read(tokens(seed=bytes(32)).sign(CLAIMS))
+        await tokens(clock).read(await tokens(keys=FakeKeys(bytes(32))).sign(CLAIMS))
 
 
-def test_a_token_from_a_clock_that_is_a_little_ahead_is_good() -> None:
+async def test_a_token_from_a_clock_that_is_a_little_ahead_is_good() -> None:
     ahead = FakeClock(datetime.fromtimestamp(START.timestamp() + 9, START.tzinfo))
-    assert tokens().read(tokens(ahead).sign(CLAIMS)) == CLAIMS
+    assert await tokens().read(await tokens(ahead).sign(CLAIMS)) == CLAIMS
 
 
 def test_refresh_tokens_are_256_random_bits_that_scanners_can_find() -> None:

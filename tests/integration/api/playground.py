@@ -11,6 +11,7 @@ from strawberry.schema.config import StrawberryConfig
 from api.identity import Caller
 from domain.refusals import InputIssue, InvalidInput, NotFound, QuotaExceeded, Unauthenticated
 from schema.scalars import SCALARS
+from usecases.ports import FollowerTooSlow
 
 
 @dataclass
@@ -113,6 +114,10 @@ class Query:
         raise InvalidInput([InputIssue(("first",), "too_large", "must be at most 100")])
 
     @strawberry.field
+    def long(self) -> str:
+        return "story " * 200
+
+    @strawberry.field
     def broken(self) -> str | None:
         raise RuntimeError("the secret is 7531")
 
@@ -139,7 +144,7 @@ class Mutation:
     @strawberry.mutation
     def log_in(self, info: Info, name: str) -> str:
         info.context.watch.mutations.append(name)
-        return name
+        return name * 200
 
     @strawberry.mutation
     def rename(self, info: Info, name: str) -> str:
@@ -186,6 +191,11 @@ class Subscription:
         if info.context.caller.identity.claims is None:
             raise Unauthenticated
         yield str(info.context.caller.identity.claims.account_id)
+
+    @strawberry.subscription
+    async def behind(self) -> AsyncIterator[int]:
+        yield 1
+        raise FollowerTooSlow
 
     @strawberry.subscription
     async def breaks(self) -> AsyncIterator[int]:

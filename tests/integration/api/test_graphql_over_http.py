@@ -20,7 +20,7 @@ def code_of(response: Response) -> str:
     """Return the code of the only error, which every refusal has, in JSON."""
     [error] = response.json()["errors"]
     assert set(response.json()) <= {"errors", "data", "extensions"}
-    assert response.json()["extensions"] == {"requestId": response.headers["x-request-id"]}
+    assert response.json()["extensions"]["requestId"] == response.headers["x-request-id"]
     return str(error["extensions"]["code"])
 
 
@@ -119,8 +119,37 @@ async def test_once_execution_began_it_is_200(api: Service, accept: str) -> None
             }
         ],
         "data": {"hello": "Hello, world!", "missing": None},
-        "extensions": {"requestId": response.headers["x-request-id"]},
+        "extensions": {
+            "requestId": response.headers["x-request-id"],
+            "cost": {"asked": 2, "limit": 10_000, "remaining": 999_998},
+        },
     }
+
+
+async def test_an_operation_that_costs_too_much_is_not_run() -> None:
+    async with service(max_query_cost=20) as api:
+        allowed = await api.post('mutation { rename(name: "x") }')
+        response = await api.post(
+            'mutation { rename(name: "x") again: rename(name: "y") more: rename(name: "z") }',
+            headers={"accept": RESPONSE},
+        )
+
+    assert allowed.json()["extensions"]["cost"]["asked"] == 10
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["extensions"] == {
+        "code": "QUERY_TOO_COMPLEX",
+        "retryable": False,
+        "cost": {"asked": 30, "limit": 20},
+    }
+    assert api.watch.mutations == ["x"]
+
+
+async def test_a_refused_operation_tells_its_cost_too(api: Service) -> None:
+    api.rate_limiter.left_of["cost:address:127.0.0.1"] = 3
+    response = await api.post("{ box { name } }")
+
+    assert response.status_code == 429
+    assert response.json()["extensions"]["cost"] == {"asked": 4, "limit": 10_000, "remaining": 3}
 
 
 # --- what HTTP refuses --------------------------------------------------------------------------

@@ -409,6 +409,16 @@ async def test_a_client_that_never_reads_is_cut_off(rules: SocketRules) -> None:
         assert api.drain.sockets == 0
 
 
+async def test_a_follower_that_fell_behind_is_sent_away_to_come_back(api: Service) -> None:
+    async with api.socket(init=None) as talk:
+        await talk.start("1", "subscription { behind }")
+        assert (await talk.hear())["type"] == "next"
+        assert await talk.closed() == (
+            1013,
+            "You read too slowly: come back with your newest cursor",
+        )
+
+
 async def _deaf_client(api: Service) -> sockets.socket:
     """Open a socket that starts a flood and never reads any of it."""
     loop = asyncio.get_running_loop()
@@ -517,7 +527,7 @@ async def test_a_caller_over_its_limit_is_turned_away_at_the_door(api: Service) 
 
 async def test_operations_on_a_socket_count_as_requests_do(api: Service) -> None:
     async with api.socket(init=None) as talk:
-        api.rate_limiter.left = 2
+        api.rate_limiter.left_of["edge:127.0.0.1"] = 2
         await talk.start("1", "{ hello }")
         await talk.hear()
         await talk.hear()
@@ -527,6 +537,37 @@ async def test_operations_on_a_socket_count_as_requests_do(api: Service) -> None
         assert frame["payload"][0]["extensions"]["retryAfter"] == 1
         await talk.say(type="ping")
         assert await talk.hear() == {"type": "pong"}
+
+
+async def test_classes_of_operations_have_their_limits_on_sockets_too(api: Service) -> None:
+    account = uuid7()
+    token = api.sign_in(account_id=account)
+    api.rate_limiter.left_of[f"authentication:account:{account}"] = 1
+    async with api.socket(init={"accessToken": token}) as talk:
+        await talk.start("1", 'mutation { logIn(name: "x") }')
+        assert (await talk.hear())["type"] == "next"
+        await talk.hear()
+        await talk.start("2", 'mutation { logIn(name: "y") }')
+        frame = await talk.hear()
+        assert code_of(frame) == "RATE_LIMITED"
+        assert frame["payload"][0]["extensions"]["retryAfter"] == 1
+
+    assert api.watch.mutations == ["x"]
+
+
+async def test_what_an_operation_costs_is_told_on_sockets_too(api: Service) -> None:
+    async with api.socket(init=None) as talk:
+        await talk.start("1", "{ hello }")
+        frame = await talk.hear()
+        assert frame["payload"]["extensions"]["cost"] == {
+            "asked": 1,
+            "limit": 10_000,
+            "remaining": 999_999,
+        }
+        await talk.hear()
+        api.rate_limiter.left_of["cost:address:127.0.0.1"] = 3
+        await talk.start("2", "{ box { name } }")
+        assert code_of(await talk.hear()) == "RATE_LIMITED"
 
 
 async def test_nobody_signs_in_while_limits_are_unknown(api: Service) -> None:

@@ -18,7 +18,7 @@ from domain.stories import Chapter, Story, StoryStatus
 from schema.context import Client, Context
 from schema.nodes import STORY, global_id
 from schema.schema import schema
-from schema.stories.library import read_place, write_place
+from schema.pages import read_place, write_place
 from schema.stories.types import ChapterType, StoryType
 from tests.factories import a_story, an_account
 from tests.fakes.clock import START
@@ -274,7 +274,7 @@ async def test_bad_pages_are_refused(browser: Browser) -> None:
 def test_a_place_in_the_library_is_exact_to_the_microsecond() -> None:
     moment = START + timedelta(microseconds=123_457)
     story = a_story(START_KEY, requested_at=moment)
-    assert read_place(write_place(story)) == (moment, story.id)
+    assert read_place(write_place(moment, story.id)) == (moment, story.id)
 
 
 async def test_a_story_is_watched_from_its_queue_to_its_end(browser: Browser) -> None:

@@ -3,7 +3,10 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from domain.refusals import InvalidInput
 from usecases.accounts.addresses import Address, comparable
+from usecases.accounts.log_in import Credentials
+from usecases.validation import checked
 
 ADDRESSES: TypeAdapter[str] = TypeAdapter(Address)
 
@@ -49,6 +52,19 @@ def test_others_are_refused_and_never_repeated(typed: str) -> None:
     with pytest.raises(ValueError, match="must be an e-mail address") as refused:
         comparable(typed)
     assert str(refused.value) == "must be an e-mail address, like name@example.org"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["mira@ex\u0430mple.com", "mira@xn--exmple-4nf.com", "mira@\u0430\u0440\u0440\u04cf\u0435.com"],
+    ids=ascii,
+)
+def test_a_domain_that_looks_like_another_is_refused_by_its_field(typed: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        checked(Credentials, {"email": typed})
+    [issue] = refused.value.issues
+    assert (issue.path, issue.code) == (("input", "email"), "domain_look_alike")
+    assert issue.message.startswith("Must not have a domain that mixes alphabets")
 
 
 def test_an_address_is_not_even_looked_at_when_it_is_too_long() -> None:

@@ -39,7 +39,7 @@ async def test_what_is_no_code_is_not_counted_as_a_try(desk: AccountDesk, code: 
     with pytest.raises(InvalidInput) as refused:
         await desk.verify_otp(challenge.id, code)
     assert refused.value.path == ("input", "code")
-    assert refused.value.issues[0].message == "Must be the digits that were mailed."
+    assert refused.value.issues[0].message == "Must be the digits that were sent."
     with pytest.raises(CodeInvalid) as wrong:
         await desk.verify_otp(challenge.id, f"{int(right) + 1:06d}")
     assert wrong.value.attempts_left == 4

@@ -106,7 +106,7 @@ async def test_a_code_is_owed_until_its_challenge_expires(
     owe: OweMail, database: FakeDatabase
 ) -> None:
     async with database.begin() as work:
-        await owe.sign_up_code(work, CHALLENGE, ACCOUNT)
+        await owe.code(work, CHALLENGE, ACCOUNT)
 
     delivery = only_delivery(database)
     assert delivery.kind is DeliveryKind.SIGN_UP_CODE
@@ -121,7 +121,7 @@ async def test_another_code_takes_the_place_of_one_that_is_still_owed(
     reopened = CHALLENGE.model_copy(update={"resend_at": START + timedelta(minutes=2)})
     for challenge in (CHALLENGE, reopened):
         async with database.begin() as work:
-            await owe.sign_up_code(work, challenge, ACCOUNT)
+            await owe.code(work, challenge, ACCOUNT)
 
     newest = max(database.tables.deliveries)
     states = {job.task["delivery_id"]: job.state for job in database.tables.jobs.values()}

@@ -10,14 +10,14 @@ from loguru import logger
 from uuid_utils.compat import uuid7
 
 from domain.codes import Challenge, CodePurpose
-from domain.deliveries import Delivery, DeliveryStatus
+from domain.deliveries import Delivery, DeliveryKind, DeliveryStatus
 from domain.jobs import Lease
 from domain.refusals import CodeExpired, Refusal, UpstreamUnavailable
 from tests.factories import a_chapter, a_session, a_story, an_account
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.codes import FakeCodes
 from tests.fakes.database import FakeDatabase, FakeJobDesk, FakeWork
-from tests.fakes.mail import FakeLetters, FakeMailer
+from tests.fakes.mail import FakeLetters, FakeMailer, FakeTexts
 from usecases.deliveries.owe import OweMail
 from usecases.deliveries.send_delivery import SendDelivery
 from usecases.ports import LeaseLost, MailFault, Retry
@@ -47,7 +47,38 @@ async def story(work: FakeWork, owe: OweMail) -> None:
 
 
 async def code(work: FakeWork, owe: OweMail) -> None:
-    await owe.sign_up_code(work, CHALLENGE, ACCOUNT)
+    await owe.code(work, CHALLENGE, ACCOUNT)
+
+
+RESET = CHALLENGE.model_copy(update={"purpose": CodePurpose.PASSWORD_RESET})
+MOVE = CHALLENGE.model_copy(
+    update={"purpose": CodePurpose.EMAIL_CHANGE, "email": "mira@elsewhere.test"}
+)
+
+
+async def reset_code(work: FakeWork, owe: OweMail) -> None:
+    await _activated(work)
+    await owe.code(work, RESET, ACCOUNT)
+
+
+async def decoy(work: FakeWork, owe: OweMail) -> None:
+    await owe.code(work, RESET.model_copy(update={"account_id": None}), None)
+
+
+async def email_change_code(work: FakeWork, owe: OweMail) -> None:
+    await _activated(work)
+    await owe.code(work, MOVE, ACCOUNT)
+
+
+async def wanted_address(work: FakeWork, owe: OweMail) -> None:
+    await work.accounts.add(an_account(email=MOVE.email).activate(START))
+    await email_change_code(work, owe)
+
+
+async def _activated(work: FakeWork) -> None:
+    account = await work.accounts.get(ACCOUNT.id)
+    assert account is not None
+    account.activate(START)
 
 
 async def address_in_use(work: FakeWork, owe: OweMail) -> None:
@@ -66,7 +97,10 @@ class PostOffice:
         self.database = FakeDatabase(self.clock)
         self.desk = FakeJobDesk(self.database)
         self.codes, self.mailer = FakeCodes(self.clock), FakeMailer()
-        self.send = SendDelivery(self.database, self.codes, FakeLetters(), self.mailer, self.clock)
+        self.texts = FakeTexts()
+        self.send = SendDelivery(
+            self.database, self.codes, FakeLetters(), self.mailer, self.texts, self.clock
+        )
 
     async def owes(self, owing: Owing) -> None:
         async with self.database.begin() as work:
@@ -173,6 +207,36 @@ async def test_a_notice_is_sent(office: PostOffice, owing: Owing, subject: str) 
     assert await office.attempt() is None
 
     assert [mail.subject for mail in office.mailer.taken] == [subject]
+
+
+@pytest.mark.parametrize(
+    ("owing", "recipient", "digits"),
+    [(reset_code, ACCOUNT.email, 8), (email_change_code, MOVE.email, 6)],
+)
+async def test_other_codes_go_to_the_address_of_their_challenge(
+    office: PostOffice, owing: Owing, recipient: str, digits: int
+) -> None:
+    await office.owes(owing)
+    assert await office.attempt() is None
+
+    [mail] = office.mailer.taken
+    assert (mail.recipient, mail.text) == (recipient, f"{'1':0>{digits}} for 10 min")
+
+
+async def test_the_owner_of_a_wanted_address_gets_a_notice_and_no_code(office: PostOffice) -> None:
+    await office.owes(wanted_address)
+    assert await office.attempt() is None
+
+    [mail] = office.mailer.taken
+    assert (mail.recipient, mail.subject) == (MOVE.email, "address wanted")
+    assert office.codes.drawn == []
+
+
+async def test_a_decoy_is_given_up_without_a_code(office: PostOffice) -> None:
+    await office.owes(decoy)
+    assert await office.attempt() is None
+
+    assert (office.status, office.mailer.offered, office.codes.drawn) == ("failed", [], [])
 
 
 @pytest.mark.parametrize("owing", [story, code, address_in_use, session_revoked])
@@ -407,3 +471,59 @@ async def test_only_what_the_operator_must_mend_is_an_error(
     await office.attempts()
 
     assert sum('"name": "ERROR"' in line for line in log) == errors
+
+
+PHONE = CHALLENGE.model_copy(update={"purpose": CodePurpose.PHONE, "email": "+4915123456789"})
+
+
+async def phone_code(work: FakeWork, owe: OweMail) -> None:
+    await _activated(work)
+    await owe.code(work, PHONE, ACCOUNT)
+
+
+async def test_a_code_for_a_phone_goes_out_as_a_text_once_it_is_drawn() -> None:
+    office = PostOffice()
+    await office.owes(phone_code)
+    await office.attempt()
+    [text] = office.texts.taken
+    assert (text.recipient, text.text) == ("+4915123456789", f"{office.codes.drawn[0]} for 10 min")
+    assert office.mailer.offered == []
+    assert office.delivery.status is DeliveryStatus.SENT
+
+
+async def new_device(work: FakeWork, owe: OweMail) -> None:
+    await owe.new_device(work, ACCOUNT, SESSION)
+
+
+async def deletion(work: FakeWork, owe: OweMail) -> None:
+    account = await work.accounts.get(ACCOUNT.id)
+    assert account is not None
+    account.leave(START, timedelta(days=14))
+    await owe.notice(work, DeliveryKind.DELETION_REQUESTED, account)
+
+
+async def deletion_that_was_canceled(work: FakeWork, owe: OweMail) -> None:
+    await owe.notice(work, DeliveryKind.DELETION_REQUESTED, ACCOUNT)
+
+
+@pytest.mark.parametrize(
+    ("owing", "subject", "text"),
+    [
+        (new_device, "new device", f"{SESSION.user_agent} {SESSION.client_address}"),
+        (deletion, "deletion requested", f"{START + timedelta(days=14)}"),
+    ],
+)
+async def test_notices_tell_what_they_are_about(owing: Owing, subject: str, text: str) -> None:
+    office = PostOffice()
+    await office.owes(owing)
+    await office.attempt()
+    [mail] = office.mailer.taken
+    assert (mail.subject, mail.text) == (subject, text)
+
+
+async def test_nobody_is_told_of_a_deletion_that_was_canceled_meanwhile() -> None:
+    office = PostOffice()
+    await office.owes(deletion_that_was_canceled)
+    await office.attempt()
+    assert office.mailer.offered == []
+    assert office.delivery.status is DeliveryStatus.FAILED

@@ -1,0 +1,71 @@
+"""Codes of authenticator apps by pyotp, and the sealing of their secrets."""
+
+import hmac
+import secrets
+from base64 import b32encode
+from uuid import UUID
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pyotp import TOTP
+
+from domain.accounts import Account
+from domain.second_factors import TotpFactor, TotpSecret
+from usecases.ports import Clock
+
+ISSUER = "Storyloom"
+SECRET_BYTES = 20
+"""As long as the output of SHA-1 (RFC 4226, 4), the one hash that every app knows.
+
+What is known against SHA-1 are collisions, which an HMAC does not hang on.
+"""
+
+WINDOW = 1
+"""Steps of 30 seconds before and after this one that are accepted, for clocks that differ."""
+
+NONCE_BYTES = 12
+
+
+class PyotpTotpCodes:
+    """Implements `TotpCodes`.
+
+    A secret must be there in clear to check a code, so it cannot be hashed. It is sealed with
+    AES-256-GCM under a key that the database never sees, and bound to its account: a row that is
+    copied to another account opens nothing.
+    """
+
+    def __init__(self, *, key: bytes, clock: Clock) -> None:
+        """`key` is a secret of 32 bytes."""
+        derive = HKDF(SHA256(), length=32, salt=None, info=b"storyloom totp secret")
+        self._cipher = AESGCM(derive.derive(key))
+        self._clock = clock
+
+    def draw(self, account: Account) -> TotpSecret:
+        """Draw a secret for the account's app."""
+        secret = b32encode(secrets.token_bytes(SECRET_BYTES)).decode()
+        return TotpSecret(
+            secret=secret,
+            uri=TOTP(secret).provisioning_uri(name=account.email, issuer_name=ISSUER),
+            sealed=self._seal(secret, account.id),
+        )
+
+    def step(self, factor: TotpFactor, code: str) -> int | None:
+        """Return the newest time step around now that the code is right for.
+
+        Raises `cryptography.exceptions.InvalidTag` for a secret that was sealed under another key.
+        """
+        totp = TOTP(self._unseal(factor.sealed_secret, factor.account_id))
+        now = totp.timecode(self._clock.now())
+        steps = range(now - WINDOW, now + WINDOW + 1)
+        # All are compared, in constant time each: how long it takes tells nothing.
+        right = [step for step in steps if hmac.compare_digest(totp.generate_otp(step), code)]
+        return max(right, default=None)
+
+    def _seal(self, secret: str, account_id: UUID) -> bytes:
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, secret.encode(), account_id.bytes)
+
+    def _unseal(self, sealed: bytes, account_id: UUID) -> str:
+        nonce, text = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+        return self._cipher.decrypt(nonce, text, account_id.bytes).decode()

@@ -1,0 +1,147 @@
+"""The audit log: what happened to an account, as its owner reads it."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+import strawberry
+
+from domain.audit import Act, AuditRecord
+from schema.context import Info
+from schema.nodes import ACCOUNT, NodeType, key_of
+from schema.pages import PageInfoType, check_size, read_place, write_place
+from schema.scalars import Cursor
+from schema.stories.enums import published
+from usecases.ports import AuditPage
+
+published(
+    Act,
+    "A security-relevant act. More kinds may come: show those that you do not know by their name.",
+    {
+        Act.SIGNED_UP: "Somebody signed up with the address.",
+        Act.ADDRESS_PROVEN: "The address was proven by its code.",
+        Act.LOGGED_IN: "A session began.",
+        Act.LOG_IN_FAILED: "Somebody tried to prove that they are the owner, and could not.",
+        Act.LOCKED_OUT: "After too many failures, log-ins are refused for a while.",
+        Act.LOGGED_OUT: "A session was ended by its own device.",
+        Act.SESSION_ENDED: "A session was ended from elsewhere.",
+        Act.REFRESH_REUSED: "A refresh token was used twice, and its session was ended.",
+        Act.PASSWORD_CHANGED: "The password was changed.",
+        Act.PASSWORD_RESET_REQUESTED: "Somebody asked for a code to set a new password.",
+        Act.PASSWORD_RESET: "A new password was set by a code.",
+        Act.EMAIL_CHANGE_REQUESTED: "Another address was named, and is not proven yet.",
+        Act.EMAIL_CHANGED: "The address was changed.",
+        Act.TOTP_ENABLED: "Log-ins ask for an authenticator's code from now on.",
+        Act.TOTP_DISABLED: "Log-ins ask for no authenticator's code any more.",
+        Act.RECOVERY_CODE_USED: "A recovery code was used up.",
+        Act.RECOVERY_CODES_RENEWED: "New recovery codes were made; the old ones are void.",
+        Act.PASSKEY_ADDED: "A passkey was added.",
+        Act.PASSKEY_REMOVED: "A passkey was removed.",
+        Act.PHONE_PROVEN: "A phone number was proven by its code.",
+        Act.PHONE_REMOVED: "The phone number was removed.",
+        Act.DATA_EXPORTED: "The account's data were exported.",
+        Act.DELETION_REQUESTED: "The deletion of the account was asked for.",
+        Act.DELETION_CANCELED: "The account is kept after all.",
+        Act.ACCOUNT_ERASED: "The account was erased.",
+        Act.SIGNING_KEYS_ROTATED: "The service changed the keys of its access tokens.",
+    },
+)
+
+
+@strawberry.type(name="AuditDetail", description="Something that is known of an act.")
+class AuditDetailType:
+    """One name and its value."""
+
+    name: str = strawberry.field(description="What it is, like `method`.")
+    value: str = strawberry.field(description="Never a password, a code or a token.")
+
+
+@strawberry.type(
+    name="AuditEntry",
+    description="One act. Nobody can change or remove it: the entries of all accounts are chained.",
+)
+class AuditEntryType:
+    """The published part of an entry."""
+
+    id: strawberry.ID = strawberry.field(description="Unique among entries.")
+    act: Act = strawberry.field(description="What happened.")
+    occurred_at: datetime = strawberry.field(description="When it happened.")
+    session_id: strawberry.ID | None = strawberry.field(
+        description="The session that it is about; null where there was none."
+    )
+    client_address: str | None = strawberry.field(
+        description="The network address that it came from; null where it is not known."
+    )
+    user_agent: str | None = strawberry.field(
+        description="The device that it came from, as it called itself, at most 256 characters; "
+        "null where it is not known."
+    )
+    details: list[AuditDetailType] = strawberry.field(description="What else is known of it.")
+
+    @classmethod
+    def tell(cls, record: AuditRecord) -> Self:
+        """Make the published form of a record."""
+        entry, details = record.entry, record.details
+        known = sorted(details.detail.items()) if details else []
+        return cls(
+            id=strawberry.ID(str(entry.id)),
+            act=entry.act,
+            occurred_at=entry.occurred_at,
+            session_id=strawberry.ID(str(entry.session_id)) if entry.session_id else None,
+            client_address=(details and details.client_address) or None,
+            user_agent=(details and details.user_agent) or None,
+            details=[AuditDetailType(name=name, value=value) for name, value in known],
+        )
+
+
+@strawberry.type(name="AuditEntryEdge", description="An act in the audit log.")
+class AuditEntryEdgeType:
+    """Relay's edge."""
+
+    cursor: Cursor = strawberry.field(description="Its place in the log.")
+    node: AuditEntryType = strawberry.field(description="The act.")
+
+
+@strawberry.type(name="AuditEntryConnection", description="A page of the audit log.")
+class AuditEntryConnectionType:
+    """Relay's connection."""
+
+    edges: list[AuditEntryEdgeType] = strawberry.field(description="The acts with their places.")
+    page_info: PageInfoType = strawberry.field(description="Where the page begins and ends.")
+
+    @strawberry.field(description="The acts of this page.")
+    def nodes(self) -> list[AuditEntryType]:
+        """Leave out the edges."""
+        return [edge.node for edge in self.edges]
+
+
+async def audit_log(
+    info: Info,
+    account: strawberry.Parent[NodeType],
+    first: Annotated[
+        int, strawberry.argument(description="How many are wanted at most, 1 to 100.")
+    ] = 20,
+    after: Annotated[
+        Cursor | None, strawberry.argument(description="The place after which the page begins.")
+    ] = None,
+) -> AuditEntryConnectionType:
+    """Answer with a page of the account's log; only its owner ever holds an account."""
+    check_size(first)
+    page = AuditPage(
+        account_id=key_of(ACCOUNT, account.id, path=()),
+        limit=first + 1,  # one more than is shown tells whether there are more
+        after=None if after is None else read_place(after),
+    )
+    found = await info.context.reads.audit_of(page)
+    edges = [
+        AuditEntryEdgeType(
+            cursor=write_place(record.entry.occurred_at, record.entry.id),
+            node=AuditEntryType.tell(record),
+        )
+        for record in found[:first]
+    ]
+    return AuditEntryConnectionType(
+        edges=edges,
+        page_info=PageInfoType.tell(
+            [edge.cursor for edge in edges], more=len(found) > first, after=after
+        ),
+    )

@@ -1,0 +1,44 @@
+"""Show an account where it is logged in."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from domain.sessions import AccessClaims, Session
+from usecases.ports import Clock, DeviceNames, Places, Reads
+
+
+@dataclass(frozen=True, slots=True)
+class SeenSession:
+    """A live session, as its owner may recognise it. `ends_at` is for one that stays unused."""
+
+    session: Session
+    device: str
+    place: str
+    ends_at: datetime
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListSessions:
+    """Tells the live sessions of an account; `idle` is how long one may stay unused."""
+
+    reads: Reads
+    device_names: DeviceNames
+    places: Places
+    idle: timedelta
+    clock: Clock
+
+    async def __call__(self, claims: AccessClaims) -> list[SeenSession]:
+        """Return them, the newest used first."""
+        now = self.clock.now()
+        return [
+            SeenSession(
+                session=session,
+                device=self.device_names.name(session.user_agent),
+                place=self.places.near(session.client_address),
+                ends_at=session.ends_at(self.idle),
+                is_current=session.id == claims.session_id,
+            )
+            for session in await self.reads.sessions_of(claims.account_id)
+            if now < session.ends_at(self.idle)
+        ]

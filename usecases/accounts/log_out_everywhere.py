@@ -1,0 +1,30 @@
+"""End all of one's sessions."""
+
+from dataclasses import dataclass
+
+from loguru import logger
+
+from domain.sessions import AccessClaims, Device, SessionEnd
+from usecases.accounts.reauthenticate import Reauthenticate
+from usecases.accounts.revocation import Revocation
+from usecases.ports import Database
+
+
+@dataclass(frozen=True, slots=True)
+class LogOutEverywhere:
+    """Ends every session of the account, the caller's too; the password is asked again."""
+
+    reauthenticate: Reauthenticate
+    database: Database
+    revocation: Revocation
+
+    async def __call__(self, claims: AccessClaims, password: str, device: Device) -> int:
+        """Return how many sessions it ended. Raises WrongCredentials."""
+        await self.reauthenticate(claims, password, device)
+        async with self.database.begin() as work:
+            await work.accounts.lock(claims.account_id)  # so that no log-in slips in between
+            every = await work.sessions.lock_open(claims.account_id)
+            ended = await self.revocation.end(work, every, SessionEnd.LOGGED_OUT, device)
+        await self.revocation.announce(ended)
+        logger.bind(user_id=str(claims.account_id), sessions=len(ended)).info("Sessions ended")
+        return len(ended)
