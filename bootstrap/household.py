@@ -40,6 +40,8 @@ HURRIED: Mapping[str, str] = {
 }
 """Settings that suit a person who tries things out, where that person set none."""
 
+WORKER_ROUTINE = re.compile(r"Starting worker for|redis_version=")
+
 API_OPTIONS = (
     *("--factory", "--loop", "uvloop"),
     # Compression costs 100 kB a socket; a message of more than 64 kB is nobody's query.
@@ -248,6 +250,7 @@ def _worker(settings: Settings, environment: Mapping[str, str]) -> Program:
         name="worker",
         command=(sys.executable, "-m", "arq", "workers.WorkerSettings"),
         environment=environment,
+        hidden=WORKER_ROUTINE,
         stop_seconds=_drained(settings),
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from domain.events import (
@@ -13,8 +14,8 @@ from domain.events import (
     StoryFailed,
     StoryReady,
 )
-from domain.stories import StoryStatus
-from usecases.ports import Clock, EventLog, Reads, Topic
+from domain.stories import Chapter, Story, StoryStatus
+from usecases.ports import Clock, EventLog, LiveText, Reads, Topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,30 +34,23 @@ class Snapshots:
         lives = {key: await self.events.live(Topic(account_id, key)) for key in story_ids}
         stories = await self.reads.stories(story_ids)
         chapters = await self.reads.chapters(story_ids)
-        waiting = [key for key, story in stories.items() if story.status is StoryStatus.QUEUED]
-        places = await self.reads.places(waiting) if waiting else {}
-        taken = []
-        for key in story_ids:
-            story, live = stories.get(key), lives[key]
-            if story is None or story.account_id != account_id:
-                continue
-            told = tuple(chapters[key])
-            cursor = live.cursor if live else Cursor(story.attempt, 0)
-            snapshot = Snapshot(cursor, self.clock.now(), story, told, place=places.get(key))
-            if live is not None and not story.status.is_end:
-                snapshot = Snapshot(
-                    cursor,
-                    snapshot.taken_at,
-                    story,
-                    # A chapter may be stored and its end not yet announced.
-                    told[: live.chapters],
-                    live.chapter,
-                    live.title,
-                    live.text,
-                    places.get(key),
-                )
-            taken.append(snapshot)
-        return taken
+        now = self.clock.now()
+        return [
+            _snapshot(story, chapters[key], lives[key], now)
+            for key in story_ids
+            if (story := stories.get(key)) is not None and story.account_id == account_id
+        ]
+
+
+def _snapshot(
+    story: Story, chapters: Sequence[Chapter], live: LiveText | None, now: datetime
+) -> Snapshot:
+    if live is None:
+        return Snapshot(Cursor(story.attempt, 0), now, story, tuple(chapters))
+    if story.status.is_end:
+        return Snapshot(live.cursor, now, story, tuple(chapters))
+    told = tuple(chapters[: live.chapters])  # one more may be stored, and its end not yet told
+    return Snapshot(live.cursor, now, story, told, live.chapter, live.title, live.text)
 
 
 def ending(snapshot: Snapshot) -> Recorded | None:

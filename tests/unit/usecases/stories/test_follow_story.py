@@ -71,13 +71,12 @@ async def test_a_late_joiner_gets_one_snapshot_and_then_what_comes(house: House)
     writing.cancel()
 
 
-async def test_who_waits_is_shown_the_place_in_line(house: House) -> None:
-    await house.queued()
+async def test_who_waits_is_shown_an_empty_story(house: House) -> None:
     story = await house.queued()
     async with aclosing(await follow(house, story)) as tale:
         snapshot = await anext(tale)
     assert isinstance(snapshot, Snapshot)
-    assert (snapshot.place, snapshot.cursor, snapshot.told) == (2, Cursor(0, 1), ())
+    assert (snapshot.cursor, snapshot.told, snapshot.chapter) == (Cursor(0, 1), (), 0)
 
 
 async def test_with_a_cursor_exactly_the_rest_is_told(house: House) -> None:
