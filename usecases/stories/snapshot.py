@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from domain.events import (
@@ -15,7 +16,10 @@ from domain.events import (
     StoryReady,
 )
 from domain.stories import Chapter, Story, StoryStatus
-from usecases.ports import Clock, EventLog, LiveText, Reads, Topic
+from usecases.ports import Clock, EventLog, LiveText, LogAway, Reads, Topic
+
+NOWHERE = 10**17
+"""A sequence that no log reaches: who comes with it is told of a gap once the log is back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Snapshots:
 
     async def of(self, account_id: UUID, story_ids: Sequence[UUID]) -> list[Snapshot]:
         """Return the snapshots of an account's stories; those that are gone are left out."""
-        lives = {key: await self.events.live(Topic(account_id, key)) for key in story_ids}
+        lives = {key: await self._live(Topic(account_id, key)) for key in story_ids}
         stories = await self.reads.stories(story_ids)
         chapters = await self.reads.chapters(story_ids)
         now = self.clock.now()
@@ -41,12 +45,23 @@ class Snapshots:
             if (story := stories.get(key)) is not None and story.account_id == account_id
         ]
 
+    async def _live(self, story: Topic) -> LiveText | Literal["away"] | None:
+        try:
+            return await self.events.live(story)
+        except LogAway:
+            return "away"
+
 
 def _snapshot(
-    story: Story, chapters: Sequence[Chapter], live: LiveText | None, now: datetime
+    story: Story,
+    chapters: Sequence[Chapter],
+    live: LiveText | Literal["away"] | None,
+    now: datetime,
 ) -> Snapshot:
-    if live is None:
-        return Snapshot(Cursor(story.attempt, 0), now, story, tuple(chapters))
+    if live is None or live == "away":
+        # An empty log goes on with the first event of an attempt; one that is away may hold more.
+        sequence = 0 if live is None else NOWHERE
+        return Snapshot(Cursor(story.attempt, sequence), now, story, tuple(chapters))
     if story.status.is_end:
         return Snapshot(live.cursor, now, story, tuple(chapters))
     told = tuple(chapters[: live.chapters])  # one more may be stored, and its end not yet told

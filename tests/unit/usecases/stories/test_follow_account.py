@@ -127,6 +127,18 @@ async def test_an_end_that_the_log_lost_is_told_after_a_silence(house: House) ->
     assert kinds(told) == ["Gap", "LibrarySnapshot"]
 
 
+async def test_who_comes_while_the_log_is_away_gets_what_is_stored_and_later_the_rest(
+    house: House,
+) -> None:
+    await house.queued()
+    house.events.down = True
+    async with aclosing(await follow(house)) as tale:
+        told = await take(tale, 1)
+        house.events.down = False
+        told += await take(tale, 2)
+    assert kinds(told) == ["LibrarySnapshot", "Gap", "LibrarySnapshot"]
+
+
 class BusyReads(FakeReads):
     """Lets something happen right before, or right after, the list of stories is read."""
 

@@ -158,6 +158,23 @@ async def test_an_end_that_the_log_lost_is_told_after_a_silence(house: House) ->
     assert reader.kinds == ["Snapshot", "Gap", "Snapshot", "story_canceled"]
 
 
+async def test_who_comes_while_the_log_is_away_gets_what_is_stored_and_later_the_rest(
+    house: House,
+) -> None:
+    story, writing = await half_written(house)
+    house.events.down = True
+    async with aclosing(await follow(house, story)) as tale:
+        stored = await anext(tale)
+        house.events.down = False
+        gap, snapshot = await anext(tale), await anext(tale)
+    assert isinstance(stored, Snapshot)
+    assert (len(stored.told), stored.text) == (1, "")
+    assert isinstance(gap, Gap)
+    assert isinstance(snapshot, Snapshot)
+    assert (len(snapshot.told), snapshot.text) == (1, "Two.")
+    writing.cancel()
+
+
 async def test_a_silence_without_an_end_says_nothing(house: House) -> None:
     story = await house.queued()
     async with aclosing(await follow(house, story)) as tale:
