@@ -163,8 +163,8 @@ class Child:
             self.up.set()
         self._was_up = True
         self._untold.clear()
-        if again:
-            self._surroundings.console.note(f"{self.program.name} is back")
+        if again or self.program.answers is not None:
+            self._surroundings.console.note(f"{self.program.name} is {'back' if again else 'up'}")
 
     async def _relay(self, process: asyncio.subprocess.Process) -> None:
         """Pass on what it writes, line by line, however long the lines and whatever the bytes."""
