@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -9,11 +10,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from adapters.heartbeat import live_workers
 from api.drain import Drain, draining_on_sigterm
 from api.edge import Edge, assemble
+from api.graphql.trusted import RegistryUnreadable, TrustedDocuments
 from api.graphql.websocket import SocketRules
 from api.identity import Caller
 from bootstrap.container import Container, open_container
 from bootstrap.logs import configure_logs
-from bootstrap.settings import Settings, load_settings
+from bootstrap.settings import Settings, SettingsInvalid, load_settings
 from schema.context import Client, Context
 from schema.schema import schema
 
@@ -22,17 +24,28 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     """Make the application; what it needs is opened when the server starts it."""
     settings = settings or load_settings()
     configure_logs(settings)
+    trusted = _trusted_documents(settings)
     service = _NotYet()
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
         async with open_container(settings, part="api") as container:
-            edge = edge_of(container)
+            edge = edge_of(container, trusted)
             service.app = assemble(edge)
             with draining_on_sigterm(edge.drain, seconds=settings.drain_seconds / 2):
                 yield
 
     return Router(default=service, lifespan=lifespan)
+
+
+def _trusted_documents(settings: Settings) -> TrustedDocuments:
+    try:
+        return TrustedDocuments.load(
+            Path(settings.trusted_documents) if settings.trusted_documents else None,
+            only=settings.documents == "trusted",
+        )
+    except RegistryUnreadable as fault:
+        raise SettingsInvalid(f"storyloom: TRUSTED_DOCUMENTS: {fault}. Build it anew.") from None
 
 
 class _NotYet:
@@ -44,7 +57,7 @@ class _NotYet:
         await self.app(scope, receive, send)
 
 
-def edge_of(container: Container) -> Edge:
+def edge_of(container: Container, trusted: TrustedDocuments) -> Edge:
     """Connect the edge with the wired application."""
     settings = container.settings
 
@@ -75,6 +88,7 @@ def edge_of(container: Container) -> Edge:
             "redis": container.redis.ping,
             "worker": worker,
         },
+        trusted=trusted,
         rules=SocketRules(
             operations=settings.socket_operations,
             per_address=settings.sockets_per_address,

@@ -15,6 +15,7 @@ from api.graphiql import BUNDLE, GraphiQLPage
 from api.graphql.execution import Engine
 from api.graphql.http import GraphQLOverHTTP
 from api.graphql.limits import Limits
+from api.graphql.trusted import TrustedDocuments
 from api.graphql.websocket import GraphQLOverWebSocket, SocketRules
 from api.health import Check, Live, Ready
 from api.identity import Authenticate, NewContext
@@ -41,6 +42,7 @@ class Edge:
     rate_limiter: RateLimiter
     clock: Clock
     checks: Mapping[str, Check]
+    trusted: TrustedDocuments = field(default_factory=TrustedDocuments)
     rules: SocketRules = field(default_factory=SocketRules)
     drain: Drain = field(default_factory=Drain)
 
@@ -70,6 +72,7 @@ def _routes(edge: Edge, admission: Admission, origins: Origins) -> Router:
             depth=settings.max_query_depth,
             aliases=settings.max_query_aliases,
         ),
+        trusted=edge.trusted,
         introspection=settings.introspects,
         suggestions=not settings.is_production,
         seconds=settings.operation_seconds,

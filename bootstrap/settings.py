@@ -151,6 +151,12 @@ class Settings(BaseSettings):
     introspection: Literal["auto", "on", "off"] = Field(
         "auto", description="Whether clients may read the schema; `auto` is on but in production"
     )
+    documents: Literal["any", "trusted"] = Field(
+        "any", description="Which documents are run: `any`, or only those of TRUSTED_DOCUMENTS"
+    )
+    trusted_documents: str = Field(
+        "", description="Folder of documents that clients name by hash, a `.json` file a client"
+    )
     socket_operations: int = Field(10, ge=1, description="Operations at once on a WebSocket")
     sockets_per_address: int = Field(50, ge=1, description="WebSockets of one client address")
     sockets_per_account: int = Field(5, ge=1, description="WebSockets of one account")

@@ -170,6 +170,7 @@ class Supervisor:
     async def _end(self) -> None:
         """Stop what was started, services first: they need the rest to finish their work."""
         self._console.note("stopping")
+        self._household.listener.close()
         names = {program.name for program in self._household.foundations}
         foundations = [child for child in self._children if child.program.name in names]
         others = [child for child in self._children if child.program.name not in names]

@@ -114,5 +114,5 @@ def _located(error: GraphQLError, told: ErrorEntry) -> ErrorEntry:
 
 def _told(message: str) -> str:
     """Leave out what graphql-core quotes of a caller's values: they may be long, or secret."""
-    message = _LONG_WORD.sub(r"\1…", _FOUND.sub(".", message))
+    message = _LONG_WORD.sub(r"\1…", " ".join(_FOUND.sub(".", message).split()))
     return message if len(message) <= LONGEST_MESSAGE else f"{message[: LONGEST_MESSAGE - 1]}…"

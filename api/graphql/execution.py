@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, cast
 
 import strawberry
@@ -21,9 +22,11 @@ from api.graphql.errors import (
     execution_entry,
     internal_entry,
     refusal_entry,
+    refused,
 )
 from api.graphql.limits import Limits
 from api.graphql.requests import GraphQLRequest
+from api.graphql.trusted import TrustedDocuments
 from domain.refusals import Refusal
 
 MOST_VARIABLE_ERRORS = 10
@@ -79,12 +82,14 @@ class Engine:
         schema: strawberry.Schema,
         limits: Limits | None = None,
         *,
+        trusted: TrustedDocuments | None = None,
         introspection: bool = True,
         suggestions: bool = True,
         seconds: float = 10,
     ) -> None:
         self._schema = schema._schema  # noqa: SLF001 - Strawberry's own way in parses every time
         self._executor_class = schema.execution_context_class
+        self._trusted = trusted or TrustedDocuments()
         self._suggestions = suggestions
         self._seconds = seconds
         self.documents = Documents(
@@ -96,9 +101,26 @@ class Engine:
 
     def prepare(self, request: GraphQLRequest) -> Operation:
         """Parse, measure and validate, and choose the operation. Raises Refused."""
-        document = self.documents.read(request.query)
+        document = self.documents.read(self._text(request))
         definition = document.operation(request.operation_name)
         return Operation(document, definition, request.variables)
+
+    def _text(self, request: GraphQLRequest) -> str:
+        if request.document_hash is not None:
+            text = self._trusted.text(request.document_hash)
+            if text is None and request.query is None:
+                # These are the words by which Apollo's clients know to send the whole document.
+                raise refused(Code.NOT_FOUND, "PersistedQueryNotFound")
+            if text is not None and request.query in {None, text}:
+                return text
+        text = request.query or ""
+        if request.document_hash not in {None, sha256(text.encode()).hexdigest()}:
+            raise refused(Code.VALIDATION_FAILED, "The hash is not that of the document.")
+        if self._trusted.only and text not in self._trusted:
+            raise refused(
+                Code.FORBIDDEN, "Only trusted documents run here: send the `documentId` of one."
+            )
+        return text
 
     async def run(self, operation: Operation, new_context: NewContext) -> Answer:
         """Run a query or a mutation to its end, or to the deadline."""

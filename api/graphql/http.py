@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.answers import NO_STORE, refusal_body, send_body, send_refusal
 from api.codes import Code
+from api.compression import compressed
 from api.graphql.errors import Refused, internal_entry, refused
 from api.graphql.execution import Answer, Engine, Operation
 from api.graphql.negotiation import HTML, JSON, RESPONSE, accepted, content_type
@@ -168,11 +169,14 @@ class GraphQLOverHTTP:
             visit.account_id = identity.claims.account_id if identity.claims else None
             answer = await self._run(visit, headers, identity, operation)
             began, body = answer.began, _write(answer, visit.request_id)
+            secret = operation.authenticates
         except Refused as no:
-            began, body = False, refusal_body(scope, no.errors)
+            began, body, secret = False, refusal_body(scope, no.errors), False
         if media_type == RESPONSE and not began:
             status = 400
-        await send_body(send, status, body, media_type, NO_STORE, to=scope)
+        coding, body = (None, body) if secret else await compressed(body, headers)
+        told = NO_STORE if coding is None else NO_STORE | {"Content-Encoding": coding}
+        await send_body(send, status, body, media_type, told | VARY, to=scope)
 
     async def _run(
         self, visit: Visit, headers: Headers, identity: Identity, operation: Operation
@@ -191,6 +195,8 @@ class GraphQLOverHTTP:
             raise Rejected(503, Code.UPSTREAM_UNAVAILABLE, LIMITS_UNKNOWN, retry_after=5)
 
 
+VARY = {"Vary": "Accept, Accept-Encoding"}
+
 LIMITS_UNKNOWN = "Signing in is not possible for a moment: try again soon."
 
 
@@ -205,13 +211,10 @@ def _not_allowed(allow: str) -> Rejected:
 
 
 def _parameters(scope: Scope, headers: Headers) -> dict[str, Any]:
-    """Return the parameters of a GET, those that are JSON decoded."""
-    if not any(name in headers for name in PREFLIGHT_HEADERS):
-        raise Rejected(
-            403,
-            Code.FORBIDDEN,
-            f"A GET needs one of the headers {', '.join(PREFLIGHT_HEADERS)}, with any value.",
-        )
+    """Return the parameters of a GET, those that are JSON decoded.
+
+    What it runs must be chosen by us, by its hash, or by a page that may send our headers.
+    """
     try:
         pairs = parse_qsl(
             scope["query_string"].decode("ascii"),
@@ -227,6 +230,14 @@ def _parameters(scope: Scope, headers: Headers) -> dict[str, Any]:
             parameters[name] = read_json(parameters[name])
         else:
             parameters.pop(name, None)
+    by_hash = "query" not in parameters and parameters.keys() & {"documentId", "extensions"}
+    if not by_hash and not any(name in headers for name in PREFLIGHT_HEADERS):
+        raise Rejected(
+            403,
+            Code.FORBIDDEN,
+            "A GET needs a trusted document, or one of the headers "
+            f"{', '.join(PREFLIGHT_HEADERS)} with any value.",
+        )
     return parameters
 
 

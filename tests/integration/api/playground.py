@@ -113,6 +113,10 @@ class Query:
         raise InvalidInput([InputIssue(("first",), "too_large", "must be at most 100")])
 
     @strawberry.field
+    def long(self) -> str:
+        return "story " * 200
+
+    @strawberry.field
     def broken(self) -> str | None:
         raise RuntimeError("the secret is 7531")
 
@@ -139,7 +143,7 @@ class Mutation:
     @strawberry.mutation
     def log_in(self, info: Info, name: str) -> str:
         info.context.watch.mutations.append(name)
-        return name
+        return name * 200
 
     @strawberry.mutation
     def rename(self, info: Info, name: str) -> str:

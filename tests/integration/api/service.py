@@ -1,15 +1,17 @@
 """The edge behind a real server on a free port, with fakes for everything behind it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import orjson
 import uvicorn
 from httpx2 import AsyncClient, Response
+from loguru import logger
 from starlette.types import ASGIApp
 from uuid_utils.compat import uuid7
 from websockets.asyncio.client import ClientConnection, connect
@@ -17,6 +19,7 @@ from websockets.typing import Origin, Subprotocol
 
 from api.drain import Drain
 from api.edge import Edge, assemble
+from api.graphql.trusted import TrustedDocuments
 from api.graphql.websocket import SocketRules
 from api.health import Check
 from api.identity import Caller
@@ -128,8 +131,21 @@ def settings(**changes: object) -> Settings:
     return Settings(_env_file=None).model_copy(update=changes)
 
 
+@contextmanager
+def logs_restored() -> Iterator[None]:
+    """Give the log back as it was: it belongs to the whole process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    logger.remove()
+    logger.configure(patcher=lambda _: None)
+
+
 @asynccontextmanager
-async def served(app: ASGIApp) -> AsyncIterator[uvicorn.Server]:
+async def served(
+    app: ASGIApp, lifespan: Literal["on", "off"] = "off"
+) -> AsyncIterator[uvicorn.Server]:
     """Run an application in uvicorn, without the pauses of its main loop."""
     config = uvicorn.Config(
         app,
@@ -137,7 +153,7 @@ async def served(app: ASGIApp) -> AsyncIterator[uvicorn.Server]:
         ws="websockets-sansio",
         ws_max_size=65_536,
         ws_per_message_deflate=False,
-        lifespan="off",
+        lifespan=lifespan,
         access_log=False,
         log_config=None,
         proxy_headers=False,
@@ -155,6 +171,7 @@ async def served(app: ASGIApp) -> AsyncIterator[uvicorn.Server]:
         for connection in list(server.server_state.connections):
             connection.shutdown()
         await asyncio.gather(*server.server_state.tasks, return_exceptions=True)
+        await server.lifespan.shutdown()
 
 
 @asynccontextmanager
@@ -162,6 +179,7 @@ async def service(
     *,
     rules: SocketRules | None = None,
     checks: Mapping[str, Check] | None = None,
+    trusted: TrustedDocuments | None = None,
     **changes: object,
 ) -> AsyncIterator[Service]:
     """Serve the playground with these settings."""
@@ -189,6 +207,7 @@ async def service(
         rate_limiter=rate_limiter,
         clock=clock,
         checks=checks or {},
+        trusted=trusted or TrustedDocuments(),
         rules=rules or SocketRules(),
         drain=drain,
     )

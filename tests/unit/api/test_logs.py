@@ -10,19 +10,14 @@ import pytest
 from loguru import logger
 
 from bootstrap.logs import configure_logs
-from tests.integration.api.service import settings
+from tests.integration.api.service import logs_restored, settings
 from usecases.tracing import request_id
 
 
 @pytest.fixture(autouse=True)
 def _as_it_was() -> Iterator[None]:
-    """Give the standard library's loggers back as they were."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    logger.remove()
-    logger.configure(patcher=lambda _: None)
+    with logs_restored():
+        yield
 
 
 def lines(stream: io.StringIO) -> list[dict[str, object]]:

@@ -1,0 +1,6 @@
+"""How hypothesis works here."""
+
+from hypothesis import settings
+
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
