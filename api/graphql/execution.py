@@ -28,6 +28,7 @@ from api.graphql.limits import Limits
 from api.graphql.requests import GraphQLRequest
 from api.graphql.trusted import TrustedDocuments
 from domain.refusals import Refusal
+from usecases.ports import FollowerTooSlow
 
 MOST_VARIABLE_ERRORS = 10
 
@@ -132,7 +133,7 @@ class Engine:
     async def stream(self, operation: Operation, new_context: NewContext) -> AsyncGenerator[Answer]:
         """Run a subscription: one answer for each event, each with a context of its own.
 
-        Raises Refused where it cannot begin, or cannot go on.
+        Raises Refused where it cannot begin, or cannot go on, and FollowerTooSlow.
         """
         executor = self._build(operation, new_context())
         if isinstance(executor, Answer):
@@ -143,7 +144,7 @@ class Engine:
                     each = executor.build_per_event_executor(event)
                     each.context_value = new_context()
                     yield await self._finish(each)
-        except Refused:
+        except (Refused, FollowerTooSlow):
             raise
         except Refusal as refusal:
             raise Refused(refusal_entry(refusal)) from None

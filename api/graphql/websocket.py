@@ -47,11 +47,14 @@ from api.origins import Origins
 from api.visit import visit_of
 from domain.refusals import Refusal, TokenExpired
 from domain.sessions import AccessClaims
-from usecases.ports import Clock, SessionEnds
+from usecases.ports import Clock, FollowerTooSlow, SessionEnds
 from usecases.tracing import request_id
 
 CLOSE_SECONDS = 1
 """How long a close may take where the client does not seem to read."""
+
+TOO_SLOW = "You read too slowly: come back with your newest cursor"
+"""Told with 1013, after which clients come back by themselves."""
 
 ECHO_SECONDS = 11
 """How long a client may take to answer a close; uvicorn itself waits for 10."""
@@ -291,6 +294,8 @@ class Socket:
             last = error_frame(subscribe.id, no.errors)
         except (SocketClosed, ClientGone):
             raise
+        except FollowerTooSlow:
+            raise SocketClosed(1013, TOO_SLOW) from None
         except Exception as fault:  # noqa: BLE001 - it ends the operation, not its socket
             last = error_frame(subscribe.id, [internal_entry(fault)])
         finally:

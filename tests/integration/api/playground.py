@@ -11,6 +11,7 @@ from strawberry.schema.config import StrawberryConfig
 from api.identity import Caller
 from domain.refusals import InputIssue, InvalidInput, NotFound, QuotaExceeded, Unauthenticated
 from schema.scalars import SCALARS
+from usecases.ports import FollowerTooSlow
 
 
 @dataclass
@@ -190,6 +191,11 @@ class Subscription:
         if info.context.caller.identity.claims is None:
             raise Unauthenticated
         yield str(info.context.caller.identity.claims.account_id)
+
+    @strawberry.subscription
+    async def behind(self) -> AsyncIterator[int]:
+        yield 1
+        raise FollowerTooSlow
 
     @strawberry.subscription
     async def breaks(self) -> AsyncIterator[int]:

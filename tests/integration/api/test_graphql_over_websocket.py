@@ -409,6 +409,16 @@ async def test_a_client_that_never_reads_is_cut_off(rules: SocketRules) -> None:
         assert api.drain.sockets == 0
 
 
+async def test_a_follower_that_fell_behind_is_sent_away_to_come_back(api: Service) -> None:
+    async with api.socket(init=None) as talk:
+        await talk.start("1", "subscription { behind }")
+        assert (await talk.hear())["type"] == "next"
+        assert await talk.closed() == (
+            1013,
+            "You read too slowly: come back with your newest cursor",
+        )
+
+
 async def _deaf_client(api: Service) -> sockets.socket:
     """Open a socket that starts a flood and never reads any of it."""
     loop = asyncio.get_running_loop()
