@@ -29,8 +29,10 @@ def graphiql_tabs() -> list[dict[str, str]]:
             NODE,
             "--input-type=module",
             "--eval",
-            (f"import {{ RECIPE }} from {json.dumps(GRAPHIQL.as_uri())};"
-            "console.log(JSON.stringify(RECIPE));"),
+            (
+                f"import {{ RECIPE }} from {json.dumps(GRAPHIQL.as_uri())};"
+                "console.log(JSON.stringify(RECIPE));"
+            ),
         ],
         check=True,
         capture_output=True,
