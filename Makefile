@@ -41,7 +41,7 @@ schema: install ## Write schema.graphql from the code
 schema-check: install ## Check that schema.graphql equals the code
 	@$(BIN)/python -m schema.export --check
 
-reference: install ## Write .env.example and docs/settings.md from the code
+reference: install ## Write .env.example and the README's settings table from the code
 	@$(BIN)/python -m bootstrap.settings_reference
 
 lock: install ## Resolve the dependencies anew and write the lock files

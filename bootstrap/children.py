@@ -41,13 +41,14 @@ PR_SET_PDEATHSIG = 1
 class Program:
     """What to run, how to tell that it is up, and how to stop it.
 
-    Lines that match `hidden` are shown only when it dies.
+    It is given the descriptors it `inherits`. Lines like `hidden` are shown only when it dies.
     """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
     answers: Callable[[], Awaitable[bool]] | None = None
+    inherits: tuple[int, ...] = ()
     hidden: re.Pattern[str] | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 3.0
@@ -91,7 +92,7 @@ class Child:
             stderr=asyncio.subprocess.STDOUT,
             # A session of its own: ^C at the terminal reaches the supervisor alone.
             start_new_session=True,
-            pass_fds=self._surroundings.kept_open,
+            pass_fds=(*self._surroundings.kept_open, *self.program.inherits),
             preexec_fn=_dies_with_parent(self.program.stop_signal),
         )
         self._process = process
@@ -163,8 +164,8 @@ class Child:
             self.up.set()
         self._was_up = True
         self._untold.clear()
-        if again:
-            self._surroundings.console.note(f"{self.program.name} is back")
+        if again or self.program.answers is not None:
+            self._surroundings.console.note(f"{self.program.name} is {'back' if again else 'up'}")
 
     async def _relay(self, process: asyncio.subprocess.Process) -> None:
         """Pass on what it writes, line by line, however long the lines and whatever the bytes."""

@@ -19,8 +19,13 @@ from typing import Protocol
 UNPRIVILEGED_ID = 65534
 """The user `nobody`: PostgreSQL refuses to run as root, so a root start drops to it."""
 
-DISPOSABLE: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off"}
-"""PostgreSQL options for tests: data outlives a killed server, but not a power cut."""
+DISPOSABLE: Mapping[str, str] = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "dynamic_shared_memory_type": "mmap",
+}
+"""PostgreSQL options for tests: data outlives a killed server, but not a power cut, and all that a
+killed server leaves behind is in its own folder."""
 
 
 class EngineMissing(Exception):  # noqa: N818 - reads as what it is

@@ -2,9 +2,11 @@
 
 import os
 import re
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from errno import EADDRINUSE
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -40,6 +42,8 @@ HURRIED: Mapping[str, str] = {
 }
 """Settings that suit a person who tries things out, where that person set none."""
 
+WORKER_ROUTINE = re.compile(r"Starting worker for|redis_version=")
+
 API_OPTIONS = (
     *("--factory", "--loop", "uvloop"),
     # Compression costs 100 kB a socket; a message of more than 64 kB is nobody's query.
@@ -70,6 +74,7 @@ class Household:
     """All that has to run, in the order of its start, and the places that it can be found at."""
 
     settings: Settings
+    listener: socket.socket
     engines: tuple[Engine, ...]
     foundations: tuple[Program, ...]
     migration: Program
@@ -92,7 +97,8 @@ def furnish(console: Console) -> Household:
     """
     given = read_settings()
     home = given.storyloom_home.resolve()
-    additions = {"STORYLOOM_HOME": str(home)}
+    listener = _listen(given)
+    additions = {"STORYLOOM_HOME": str(home), "PORT": str(listener.getsockname()[1])}
     engines: dict[str, Engine] = {}
     inbox_port = None
     if not given.is_production:
@@ -101,7 +107,8 @@ def furnish(console: Console) -> Household:
             for name, value in {**HURRIED, **development_secrets(home)}.items()
             if name.lower() not in given.model_fields_set
         }
-        additions |= _api_port(given)
+        if "public_url" not in given.model_fields_set:
+            additions["PUBLIC_URL"] = f"http://{LOOPBACK}:{additions['PORT']}"
         engines = dict(_engines(given, home))
         for name, engine in engines.items():
             engine.prepare()
@@ -130,6 +137,7 @@ def furnish(console: Console) -> Household:
     theirs = {n: value for n, value in ours.items() if n.lower() not in Settings.model_fields}
     return Household(
         settings=settings,
+        listener=listener,
         engines=tuple(engines.values()),
         foundations=(
             *(_engine_program(engine, theirs) for engine in engines.values()),
@@ -140,7 +148,7 @@ def furnish(console: Console) -> Household:
             command=(sys.executable, "-m", "db.migrations", "upgrade"),
             environment=ours,
         ),
-        services=(_api(settings, ours), _worker(settings, ours)),
+        services=(_api(settings, ours, listener), _worker(settings, ours)),
         inbox_url=f"http://{LOOPBACK}:{inbox_port}/" if inbox_port else None,
     )
 
@@ -158,20 +166,27 @@ async def create_database(engine: Engine) -> None:
         await connection.close()
 
 
-def _api_port(given: Settings) -> dict[str, str]:
-    """Say which port the API takes: the one that was asked for, else one that is free."""
-    port = given.port
-    if "port" not in given.model_fields_set:
-        port = free_port(port)
-    elif free_port(port) != port:
-        raise SettingsInvalid(
-            f"storyloom: PORT is {port}, where something listens already: "
-            "choose another, or leave it out and a free one is taken."
-        )
-    additions = {"PORT": str(port)}
-    if "public_url" not in given.model_fields_set:
-        additions["PUBLIC_URL"] = f"http://{LOOPBACK}:{port}"
-    return additions
+def _listen(given: Settings) -> socket.socket:
+    """Take the API's port: the one that was asked for, else a free one.
+
+    The supervisor holds it from here on: nobody can slip in before the API is up, and callers wait
+    while it is started again.
+    """
+    asked = "port" in given.model_fields_set
+    for port in (given.port,) if asked else (given.port, 0):
+        try:
+            kind, *_, place = socket.getaddrinfo(given.host, port, type=socket.SOCK_STREAM)[0]
+            return socket.create_server(place[:2], family=kind)
+        except OSError as fault:
+            if fault.errno != EADDRINUSE:
+                raise SettingsInvalid(
+                    f"storyloom: HOST is {given.host!r} and PORT {port}, where the API cannot "
+                    f"listen: {fault.strerror}. Change them in the environment or in .env."
+                ) from None
+    raise SettingsInvalid(
+        f"storyloom: PORT is {given.port}, where something listens already: "
+        "choose another, or leave it out and a free one is taken."
+    )
 
 
 def _engines(given: Settings, home: Path) -> Iterator[tuple[str, Engine]]:
@@ -227,17 +242,18 @@ def _node() -> str:
     return str(Path(ROOT_DIR) / "bin" / "node")
 
 
-def _api(settings: Settings, environment: Mapping[str, str]) -> Program:
+def _api(settings: Settings, environment: Mapping[str, str], listener: socket.socket) -> Program:
     return Program(
         name="api",
         command=(
             *(sys.executable, "-m", "uvicorn", "api.app:create_app"),
-            *("--host", settings.host, "--port", str(settings.port)),
+            *("--fd", str(listener.fileno())),
             *API_OPTIONS,
             *("--timeout-graceful-shutdown", str(max(1, ceil(settings.drain_seconds)))),
         ),
         environment=environment,
         answers=partial(http_answers, f"{address(settings)}/health/live"),
+        inherits=(listener.fileno(),),
         hidden=API_ROUTINE,
         stop_seconds=_drained(settings),
     )
@@ -248,6 +264,7 @@ def _worker(settings: Settings, environment: Mapping[str, str]) -> Program:
         name="worker",
         command=(sys.executable, "-m", "arq", "workers.WorkerSettings"),
         environment=environment,
+        hidden=WORKER_ROUTINE,
         stop_seconds=_drained(settings),
     )
 

@@ -53,6 +53,9 @@ def main() -> int:
         except InstallFailed as failure:
             sys.stderr.write(f"storyloom: {failure}\n")
             return 1
+        except KeyboardInterrupt:
+            sys.stderr.write("storyloom: interrupted; the next start goes on from here\n")
+            return 130
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The settings as people read them: `.env.example` and `docs/settings.md`, made from the code.
+"""The settings as people read them: `.env.example` and the README's table, made from the code.
 
 `python -m bootstrap.settings_reference` writes both; a test says when they are out of date.
 """
@@ -15,7 +15,9 @@ from bootstrap.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / ".env.example"
-TABLE = ROOT / "docs" / "settings.md"
+README = ROOT / "README.md"
+BEGIN, END = "<!-- settings: begin -->\n", "<!-- settings: end -->\n"
+"""Between these two lines the README holds the table."""
 
 SECTIONS = {
     "environment": "The service",
@@ -47,22 +49,6 @@ EXAMPLE_HEAD = """\
 # Written by `make reference` from bootstrap/settings.py.
 """
 
-TABLE_HEAD = """\
-# Settings
-
-Each setting is an environment variable. It is looked for in the environment, then in `.env` in the
-checkout ([.env.example](../.env.example) has them all), then as a file of that name in
-`/run/secrets` (or in the folder that `SECRETS_DIR` names). An empty variable counts as not set.
-
-A wrong or missing setting stops the start with one line that names it. With
-`ENVIRONMENT=production` nothing is drawn, started or guessed: what the last column names has to be
-there, `PUBLIC_URL` has to be https, and each key has to be 32 random bytes of its own in base64url:
-
-    python3 -c 'import secrets; print(secrets.token_urlsafe(32))'
-
-`make reference` writes this page from `bootstrap/settings.py`.
-"""
-
 
 def environment_example() -> str:
     """Return the text of `.env.example`."""
@@ -79,21 +65,25 @@ def environment_example() -> str:
 
 
 def settings_table() -> str:
-    """Return the text of `docs/settings.md`."""
-    parts = [TABLE_HEAD]
+    """Return the README's table."""
+    columns = ("variable", "what it is", "default", "allowed", "needed")
+    parts = ["\n", f"| {' | '.join(columns)} |\n", "|" + " --- |" * len(columns) + "\n"]
     for name, about in Settings.model_fields.items():
         if name in SECTIONS:
-            parts.append(
-                f"\n## {SECTIONS[name]}\n\n"
-                "| variable | what it is | default | allowed | needed |\n"
-                "| --- | --- | --- | --- | --- |\n"
-            )
+            parts.append(f"| **{SECTIONS[name]}** | | | | |\n")
         default = f"`{_default(about)}`" if _default(about) else ""
         parts.append(
             f"| `{name.upper()}` | {about.description} | {default} | {_allowed(about)} "
             f"| {FORCED.get(name, '')} |\n"
         )
-    return "".join(parts)
+    return "".join([*parts, "\n"])
+
+
+def readme_with(table: str) -> str:
+    """Return the README's text with the table in its place."""
+    before, _, rest = README.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}{table}{END}{after}"
 
 
 def _default(about: FieldInfo) -> str:
@@ -126,7 +116,7 @@ def _allowed(about: FieldInfo) -> str:
 def main() -> None:
     """Write both files."""
     EXAMPLE.write_text(environment_example())
-    TABLE.write_text(settings_table())
+    README.write_text(readme_with(settings_table()))
 
 
 if __name__ == "__main__":

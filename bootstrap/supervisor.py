@@ -120,6 +120,7 @@ class Supervisor:
         self._keepers.add(keeper)
         if await asyncio.shield(keeper):
             raise StartFailed("the database could not be brought up to date: see the lines above")
+        self._console.note("the database is up to date")
 
     async def _until_ready(self) -> None:
         url = f"{address(self._household.settings)}/health/ready"
@@ -147,10 +148,10 @@ class Supervisor:
                 "",
                 *(f"  {name:<12} {place}" for name, place in places.items()),
                 "",
-                "  Your first story, by the tabs of GraphiQL:",
-                "  1. signUp, then verifyOtp with the code that is in the inbox",
-                "  2. requestStory, with the access token of verifyOtp in the headers",
-                "  3. storyEvents: watch it being written; it is in the inbox when it is done",
+                "  Your first story, by the tabs of GraphiQL from left to right:",
+                "  1. SignUp, then VerifyOtp with the code that is in the inbox, then LogIn",
+                "  2. RequestStory: all of it is optional, and the page remembers your token",
+                "  3. StoryEvents: watch it being written; it is in the inbox when it is done",
                 "",
             ),
             f"ready {url}/graphql in {monotonic() - self._started:.1f} s (Ctrl-C stops everything)",
@@ -169,6 +170,7 @@ class Supervisor:
     async def _end(self) -> None:
         """Stop what was started, services first: they need the rest to finish their work."""
         self._console.note("stopping")
+        self._household.listener.close()
         names = {program.name for program in self._household.foundations}
         foundations = [child for child in self._children if child.program.name in names]
         others = [child for child in self._children if child.program.name not in names]

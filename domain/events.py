@@ -161,7 +161,7 @@ class Snapshot:
     """A story as it stands at `cursor`: in the place of all events up to there.
 
     `told` are its whole chapters. `text` is the one that is being told, as far as it was released;
-    `chapter` is its number, 0 where none is begun. `place` is the place in line while it waits.
+    `chapter` is its number, 0 where none is begun.
     """
 
     cursor: Cursor
@@ -171,7 +171,6 @@ class Snapshot:
     chapter: int = 0
     title: str = ""
     text: str = ""
-    place: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,12 @@ class Deployment:
         self.workers.append(worker)
         return worker
 
+    async def stop_worker(self) -> None:
+        """End the newest worker in order."""
+        worker = self.workers.pop()
+        worker.terminate()
+        await asyncio.to_thread(worker.wait, PATIENCE)
+
     async def kill(self, process: "subprocess.Popen[bytes]") -> None:
         """End a process as a power cut would."""
         process.kill()

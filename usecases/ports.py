@@ -851,6 +851,10 @@ class CursorLost(Exception):  # noqa: N818 - an answer
     """The log cannot go on from this cursor without a gap."""
 
 
+class LogAway(Exception):  # noqa: N818 - an answer
+    """The log does not answer at the moment: what it knows, nobody can tell."""
+
+
 class FollowerTooSlow(Exception):  # noqa: N818 - an answer
     """The follower takes its events too slowly: it must come again with its last cursor."""
 
@@ -882,11 +886,14 @@ class EventLog(Protocol):
         ...
 
     async def live(self, story: Topic) -> LiveText | None:
-        """Return the unfinished text and its place, or None where the log knows nothing."""
+        """Return the unfinished text and its place, or None for an empty log. Raises LogAway."""
         ...
 
     async def position(self, account: Topic) -> Cursor:
-        """Return the place of the newest event of an account's log, which may be its beginning."""
+        """Return the place of an account's newest event, or the beginning of its log.
+
+        Raises LogAway.
+        """
         ...
 
     def follow(self, topic: Topic, after: Cursor) -> AsyncGenerator[Recorded | None, None]:

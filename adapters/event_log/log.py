@@ -14,7 +14,7 @@ from adapters.event_log.entries import Keys, decode_stored, encode, stream_of
 from adapters.event_log.hub import Hub, Notice
 from adapters.event_log.writer import RedisEventWriter, Stroke, told
 from domain.events import ENDS, Cursor, Recorded, StoryCanceled, StoryEvent, StoryFailed
-from usecases.ports import Clock, CursorLost, EventWriter, LiveText, Topic
+from usecases.ports import Clock, CursorLost, EventWriter, LiveText, LogAway, Topic
 
 PAGE = 500
 """Events that are read at once."""
@@ -76,13 +76,13 @@ class RedisEventLog:
         )
 
     async def live(self, story: Topic) -> LiveText | None:
-        """Return the unfinished text and its place."""
+        """Return the unfinished text and its place. Raises LogAway."""
         keys = Keys.of(story)
         try:
             flat = await self._live(keys=[keys.stream, keys.live])
         except (RedisError, OSError) as fault:
             _warn(story, fault)
-            return None
+            raise LogAway from fault
         if not flat:
             return None
         known = {flat[i].decode(): flat[i + 1].decode() for i in range(0, len(flat), 2)}
@@ -95,13 +95,13 @@ class RedisEventLog:
         )
 
     async def position(self, account: Topic) -> Cursor:
-        """Return the place of the account's newest event; its log is begun where there is none."""
+        """Return the place of the newest event; a log is begun where there is none."""
         keys = Keys.of(account)
         try:
             cursor = await self._position(keys=[keys.numbering, keys.account], args=[self._keep])
         except (RedisError, OSError) as fault:
             _warn(account, fault)
-            return Cursor(0, 0)  # no log ever has this place: its follower will be told of a gap
+            raise LogAway from fault
         return Cursor.parse(cursor.decode())
 
     async def follow(self, topic: Topic, after: Cursor) -> AsyncGenerator[Recorded | None, None]:
@@ -175,14 +175,13 @@ class RedisEventLog:
         A whole log still has the entry `last`, or the one right after it.
         """
         entries = await self._range(stream, last)
+        if not entries and last.sequence > 0:
+            raise CursorLost
+        anchored = bool(entries) and entries[0][0] == str(last).encode()
         try:
-            events = [decode_stored(entry_id, fields) for entry_id, fields in entries]
+            page = [decode_stored(*entry) for entry in entries[1 if anchored else 0 :]]
         except ValueError as fault:
             raise CursorLost from fault
-        anchored = bool(events) and events[0].cursor == last
-        if not events and last.sequence > 0:
-            raise CursorLost
-        page = events[1:] if anchored else events
         previous = last
         for recorded in page:
             begins = recorded.cursor.epoch > previous.epoch and recorded.cursor.sequence == 1

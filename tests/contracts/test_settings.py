@@ -17,10 +17,11 @@ from bootstrap.settings import Settings, SettingsInvalid, load_settings
 from bootstrap.settings_reference import (
     EXAMPLE,
     FORCED,
+    README,
     ROOT,
     SECTIONS,
-    TABLE,
     environment_example,
+    readme_with,
     settings_table,
 )
 
@@ -63,7 +64,7 @@ def refusal(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str
 
 def test_the_example_and_the_table_are_those_of_the_code() -> None:
     assert EXAMPLE.read_text() == environment_example(), "run `make reference`"
-    assert TABLE.read_text() == settings_table(), "run `make reference`"
+    assert README.read_text() == readme_with(settings_table()), "run `make reference`"
 
 
 def test_every_setting_says_what_it_is() -> None:

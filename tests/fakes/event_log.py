@@ -20,7 +20,7 @@ from domain.events import (
     TextAppended,
 )
 from tests.fakes.clock import FakeClock
-from usecases.ports import Clock, CursorLost, LiveText, Topic
+from usecases.ports import Clock, CursorLost, LiveText, LogAway, Topic
 
 UNSEEN = 1_000_000
 """Sequences from here on are given where nobody knows how far the count had come."""
@@ -73,9 +73,13 @@ class FakeEventLog:
         return self.record(story, Cursor(epoch, 0), event, chapters, None)
 
     async def live(self, story: Topic) -> LiveText | None:
-        return None if self.down else self._logs[story].live
+        if self.down:
+            raise LogAway
+        return self._logs[story].live
 
     async def position(self, account: Topic) -> Cursor:
+        if self.down:
+            raise LogAway
         return self._account(account.account_id).newest or Cursor(0, 0)
 
     def record(

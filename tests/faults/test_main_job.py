@@ -72,9 +72,7 @@ async def test_a_client_resumes_by_cursor_when_the_api_restarts(
 async def test_a_story_is_written_though_redis_forgot_that_it_was_asked_for(
     ada: Person, deployment: Deployment, redis: Redis
 ) -> None:
-    worker = deployment.workers[0]
-    worker.send_signal(signal.SIGTERM)
-    await asyncio.to_thread(worker.wait)
+    await deployment.stop_worker()
     story_id = await ada.request()
     await redis.flushdb()
 
@@ -84,6 +82,21 @@ async def test_a_story_is_written_though_redis_forgot_that_it_was_asked_for(
 
     assert reader.end == "StoryReady"
     assert reader.text == (await ada.stored(story_id))["text"]
+
+
+async def test_a_story_is_written_though_redis_died_before_a_worker_took_it(
+    fragile_ada: Person, fragile: Deployment, own_redis: Server
+) -> None:
+    await fragile.stop_worker()
+    story_id = await fragile_ada.request()
+    await _restart(own_redis)
+
+    fragile.start_worker()
+    reader = Reader()
+    await fragile_ada.keep_following(story_id, reader)
+
+    assert reader.end == "StoryReady"
+    assert reader.text == (await fragile_ada.stored(story_id))["text"]
 
 
 async def test_a_follower_is_told_when_redis_forgets_in_the_middle(

@@ -16,8 +16,8 @@ from domain.events import (
     Told,
 )
 from domain.stories import StoryStatus
-from usecases.ports import Clock, CursorLost, EventLog, Reads, StoriesPage, Topic
-from usecases.stories.snapshot import Snapshots, ending
+from usecases.ports import Clock, CursorLost, EventLog, LogAway, Reads, StoriesPage, Topic
+from usecases.stories.snapshot import NOWHERE, Snapshots, ending
 
 UNFINISHED = tuple(status for status in StoryStatus if not status.is_end)
 MOST_STORIES = 100
@@ -87,7 +87,10 @@ class _Tale:
 
     async def _library(self) -> LibrarySnapshot:
         """Take the place in the log first, then the stories."""
-        cursor = await self.tools.events.position(self.topic)
+        try:
+            cursor = await self.tools.events.position(self.topic)
+        except LogAway:
+            cursor = Cursor(0, NOWHERE)
         page = StoriesPage(self.topic.account_id, MOST_STORIES, statuses=UNFINISHED)
         stories = [story.id for story in await self.tools.reads.stories_of(page)]
         taken = await self._take(stories)

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from domain.events import (
@@ -13,8 +15,11 @@ from domain.events import (
     StoryFailed,
     StoryReady,
 )
-from domain.stories import StoryStatus
-from usecases.ports import Clock, EventLog, Reads, Topic
+from domain.stories import Chapter, Story, StoryStatus
+from usecases.ports import Clock, EventLog, LiveText, LogAway, Reads, Topic
+
+NOWHERE = 10**17
+"""A sequence that no log reaches: who comes with it is told of a gap once the log is back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,33 +35,37 @@ class Snapshots:
 
     async def of(self, account_id: UUID, story_ids: Sequence[UUID]) -> list[Snapshot]:
         """Return the snapshots of an account's stories; those that are gone are left out."""
-        lives = {key: await self.events.live(Topic(account_id, key)) for key in story_ids}
+        lives = {key: await self._live(Topic(account_id, key)) for key in story_ids}
         stories = await self.reads.stories(story_ids)
         chapters = await self.reads.chapters(story_ids)
-        waiting = [key for key, story in stories.items() if story.status is StoryStatus.QUEUED]
-        places = await self.reads.places(waiting) if waiting else {}
-        taken = []
-        for key in story_ids:
-            story, live = stories.get(key), lives[key]
-            if story is None or story.account_id != account_id:
-                continue
-            told = tuple(chapters[key])
-            cursor = live.cursor if live else Cursor(story.attempt, 0)
-            snapshot = Snapshot(cursor, self.clock.now(), story, told, place=places.get(key))
-            if live is not None and not story.status.is_end:
-                snapshot = Snapshot(
-                    cursor,
-                    snapshot.taken_at,
-                    story,
-                    # A chapter may be stored and its end not yet announced.
-                    told[: live.chapters],
-                    live.chapter,
-                    live.title,
-                    live.text,
-                    places.get(key),
-                )
-            taken.append(snapshot)
-        return taken
+        now = self.clock.now()
+        return [
+            _snapshot(story, chapters[key], lives[key], now)
+            for key in story_ids
+            if (story := stories.get(key)) is not None and story.account_id == account_id
+        ]
+
+    async def _live(self, story: Topic) -> LiveText | Literal["away"] | None:
+        try:
+            return await self.events.live(story)
+        except LogAway:
+            return "away"
+
+
+def _snapshot(
+    story: Story,
+    chapters: Sequence[Chapter],
+    live: LiveText | Literal["away"] | None,
+    now: datetime,
+) -> Snapshot:
+    if live is None or live == "away":
+        # An empty log goes on with the first event of an attempt; one that is away may hold more.
+        sequence = 0 if live is None else NOWHERE
+        return Snapshot(Cursor(story.attempt, sequence), now, story, tuple(chapters))
+    if story.status.is_end:
+        return Snapshot(live.cursor, now, story, tuple(chapters))
+    told = tuple(chapters[: live.chapters])  # one more may be stored, and its end not yet told
+    return Snapshot(live.cursor, now, story, told, live.chapter, live.title, live.text)
 
 
 def ending(snapshot: Snapshot) -> Recorded | None:

@@ -25,7 +25,7 @@ from domain.events import (
 from domain.stories import StoryStatus
 from tests.fakes.clock import FakeClock
 from tests.servers import Server
-from usecases.ports import CursorLost, FollowerTooSlow, LiveText, Topic
+from usecases.ports import CursorLost, FollowerTooSlow, LiveText, LogAway, Topic
 
 STORY = Topic(UUID(int=1), UUID(int=2))
 ACCOUNT = Topic(UUID(int=1))
@@ -229,6 +229,29 @@ async def test_a_log_without_its_text_is_no_log(log: RedisEventLog, redis: Redis
     assert await log.live(STORY) == LiveText(Cursor(1, 3), 0, 1, "Away", "A fox.!")
 
 
+async def test_a_text_without_its_log_is_no_text(log: RedisEventLog, redis: Redis) -> None:
+    await log.writer(STORY, 1).append(FIRST)
+    await redis.delete(STREAM)
+    assert await log.live(STORY) is None
+    assert await redis.exists(f"{STREAM}:live") == 0
+
+
+async def test_an_account_whose_events_were_evicted_begins_anew(
+    log: RedisEventLog, redis: Redis
+) -> None:
+    await log.writer(STORY, 1).append(FIRST)
+    old = await log.position(ACCOUNT)
+    await redis.delete(f"events:{{{STORY.account_id}}}")
+    new = await log.position(ACCOUNT)
+    assert (new.epoch > old.epoch, new.sequence) == (True, 0)
+    follower = Follower(log, ACCOUNT, new)
+    await log.writer(STORY, 2).append(WRITING)
+    assert await follower.hears(1) == [f"{new.epoch}-1"]
+    await follower.stop()
+    with pytest.raises(CursorLost):
+        await Follower(log, ACCOUNT, old).fails()
+
+
 async def test_an_event_that_this_release_cannot_read_is_a_gap(
     log: RedisEventLog, redis: Redis
 ) -> None:
@@ -239,6 +262,10 @@ async def test_an_event_that_this_release_cannot_read_is_a_gap(
     await redis.publish(STREAM, '1-2 1-2 {"kind": "story_sung"}')
     with pytest.raises(CursorLost):
         await follower.fails()
+    follower = Follower(log, STORY, Cursor(1, 2))
+    await log.append(STORY, 1, WRITING)
+    assert await follower.hears(1) == ["1-3"]
+    await follower.stop()
 
 
 async def test_a_silence_is_told(redis: Redis) -> None:
@@ -290,7 +317,10 @@ async def test_an_event_that_redis_missed_shows_as_a_gap(
     before = monotonic()
     missed: StoryEvent = FIRST
     assert await writer.append(missed) is None
-    assert await shaky.live(STORY) is None
+    with pytest.raises(LogAway):
+        await shaky.live(STORY)
+    with pytest.raises(LogAway):
+        await shaky.position(ACCOUNT)
     assert monotonic() - before < 3
     await own_redis.start()
     assert str(await writer.append(piece(0, "A fox."))) == "1-3"

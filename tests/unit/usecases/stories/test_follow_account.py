@@ -52,7 +52,6 @@ async def test_it_begins_with_all_unfinished_stories(house: House) -> None:
     assert isinstance(library, LibrarySnapshot)
     shown = {snapshot.story.id: snapshot for snapshot in library.stories}
     assert set(shown) == {waits.id, other.id}
-    assert shown[waits.id].place == 1
     assert {snapshot.cursor for snapshot in library.stories} == {library.cursor}
 
 
@@ -126,6 +125,18 @@ async def test_an_end_that_the_log_lost_is_told_after_a_silence(house: House) ->
         house.events.be_silent()
         told = [await waiting, *await take(tale, 1)]
     assert kinds(told) == ["Gap", "LibrarySnapshot"]
+
+
+async def test_who_comes_while_the_log_is_away_gets_what_is_stored_and_later_the_rest(
+    house: House,
+) -> None:
+    await house.queued()
+    house.events.down = True
+    async with aclosing(await follow(house)) as tale:
+        told = await take(tale, 1)
+        house.events.down = False
+        told += await take(tale, 2)
+    assert kinds(told) == ["LibrarySnapshot", "Gap", "LibrarySnapshot"]
 
 
 class BusyReads(FakeReads):

@@ -71,13 +71,12 @@ async def test_a_late_joiner_gets_one_snapshot_and_then_what_comes(house: House)
     writing.cancel()
 
 
-async def test_who_waits_is_shown_the_place_in_line(house: House) -> None:
-    await house.queued()
+async def test_who_waits_is_shown_an_empty_story(house: House) -> None:
     story = await house.queued()
     async with aclosing(await follow(house, story)) as tale:
         snapshot = await anext(tale)
     assert isinstance(snapshot, Snapshot)
-    assert (snapshot.place, snapshot.cursor, snapshot.told) == (2, Cursor(0, 1), ())
+    assert (snapshot.cursor, snapshot.told, snapshot.chapter) == (Cursor(0, 1), (), 0)
 
 
 async def test_with_a_cursor_exactly_the_rest_is_told(house: House) -> None:
@@ -157,6 +156,23 @@ async def test_an_end_that_the_log_lost_is_told_after_a_silence(house: House) ->
     for told in await all_of(tale):
         reader.read(told)
     assert reader.kinds == ["Snapshot", "Gap", "Snapshot", "story_canceled"]
+
+
+async def test_who_comes_while_the_log_is_away_gets_what_is_stored_and_later_the_rest(
+    house: House,
+) -> None:
+    story, writing = await half_written(house)
+    house.events.down = True
+    async with aclosing(await follow(house, story)) as tale:
+        stored = await anext(tale)
+        house.events.down = False
+        gap, snapshot = await anext(tale), await anext(tale)
+    assert isinstance(stored, Snapshot)
+    assert (len(stored.told), stored.text) == (1, "")
+    assert isinstance(gap, Gap)
+    assert isinstance(snapshot, Snapshot)
+    assert (len(snapshot.told), snapshot.text) == (1, "Two.")
+    writing.cancel()
 
 
 async def test_a_silence_without_an_end_says_nothing(house: House) -> None:
