@@ -63,9 +63,9 @@ class Visits:
 
 
 def _tell(scope: Scope, visit: Visit, outcome: _Outcome) -> None:
-    """Write the line. Neither the query string nor the caller's address is in it, nor a path that
-    we do not serve: it is a stranger's text, and may be a secret that went astray.
+    """Write the line. Neither the query string nor the caller's address is in it.
 
+    Nor is a path that we do not serve: it is a stranger's text, and may be a secret gone astray.
     Probes that find all well come every few seconds: their lines are for debugging.
     """
     facts = dict(visit.facts)

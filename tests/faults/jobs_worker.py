@@ -39,7 +39,6 @@ def say(event: str) -> None:
     sys.stdout.flush()
 
 
-
 @asynccontextmanager
 async def _crew() -> AsyncIterator[Runner]:
     engine = create_engine(os.environ["DATABASE_URL"])

@@ -58,6 +58,17 @@ async def test_of_a_hundred_right_codes_at_once_one_succeeds(redis: Redis) -> No
     assert answers.count(CodeExpired) == 99
 
 
+async def test_a_code_fits_its_purpose_alone_even_where_redis_is_made_to_lie(redis: Redis) -> None:
+    """Who can write into Redis, but lacks the pepper, cannot turn one code into another's."""
+    codes = codes_in(redis)
+    challenge = await codes.open(CodePurpose.PHONE, "+4930123456", uuid4())
+    code = await codes.issue(challenge)
+    await redis.hset(f"codes:challenge:{challenge.id}", "purpose", "password_reset")  # type: ignore[misc]
+
+    with pytest.raises(CodeInvalid):
+        await codes.redeem(challenge.id, CodePurpose.PASSWORD_RESET, code)
+
+
 async def test_of_many_who_ask_at_once_for_an_address_one_gets_a_code(redis: Redis) -> None:
     codes = codes_in(redis)
     asked = await asyncio.gather(

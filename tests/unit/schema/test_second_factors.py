@@ -42,7 +42,7 @@ BEGIN_PASSKEY = f"""mutation ($input: BeginPasskeyRegistrationInput!) {{
   ...on BeginPasskeyRegistrationSuccess {{ options }} {REFUSAL} }} }}"""
 FINISH_PASSKEY = f"""mutation ($input: FinishPasskeyRegistrationInput!) {{
   finishPasskeyRegistration(input: $input) {{ __typename
-  ...on FinishPasskeyRegistrationSuccess {{ passkey {{ id name backedUp lastUsedAt }} }}
+  ...on FinishPasskeyRegistrationSuccess {{ passkey {{ id name backedUp lastLogInAt }} }}
   {REFUSAL} }} }}"""
 RENAME = f"""mutation ($input: RenamePasskeyInput!) {{ renamePasskey(input: $input) {{ __typename
   ...on RenamePasskeySuccess {{ passkey {{ id name }} }} {REFUSAL} }} }}"""
@@ -54,7 +54,7 @@ BEGIN_LOG_IN = f"""mutation {{ beginPasskeyLogIn {{ __typename
 FINISH_LOG_IN = f"""mutation ($input: FinishPasskeyLogInInput!) {{ finishPasskeyLogIn(input: $input)
   {{ __typename {SUCCESS} {REFUSAL} }} }}"""
 VIEWER = """{ viewer { secondFactor { enabledAt recoveryCodesLeft }
-  passkeys { id name createdAt lastUsedAt backedUp } } }"""
+  passkeys { id name createdAt lastLogInAt backedUp } } }"""
 
 
 @dataclass
@@ -184,7 +184,7 @@ async def test_a_passkey_from_registration_to_removal(browser: Browser) -> None:
         "id": passkey["id"],
         "name": "Phone",
         "backedUp": False,
-        "lastUsedAt": None,
+        "lastLogInAt": None,
     }
 
     anonymous = Browser(browser.desk)
@@ -202,7 +202,7 @@ async def test_a_passkey_from_registration_to_removal(browser: Browser) -> None:
             "id": passkey["id"],
             "name": "Old phone",
             "createdAt": "2026-03-14T15:09:26.000Z",
-            "lastUsedAt": "2026-03-14T15:09:26.000Z",
+            "lastLogInAt": "2026-03-14T15:09:26.000Z",
             "backedUp": False,
         }
     ]

@@ -17,8 +17,8 @@ from domain.sessions import AccessClaims
 from domain.stories import Chapter, Story, StoryStatus
 from schema.context import Client, Context
 from schema.nodes import STORY, global_id
-from schema.schema import schema
 from schema.pages import read_place, write_place
+from schema.schema import schema
 from schema.stories.types import ChapterType, StoryType
 from tests.factories import a_story, an_account
 from tests.fakes.clock import START
