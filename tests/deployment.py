@@ -136,6 +136,8 @@ class Deployment:
             "CODE_COOLDOWN_SECONDS": "1",
             "RATE_LIMIT_BURST": "1000",
             "RATE_LIMIT_PER_MINUTE": "10000",
+            "AUTHENTICATION_BURST": "1000",
+            "STORY_BURST": "1000",
             "STORIES_PER_DAY": "100",
             "STORIES_PER_MONTH": "100",
             "JOB_LEASE_SECONDS": "3",

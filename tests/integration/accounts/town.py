@@ -186,7 +186,7 @@ def _key(name: str) -> SecretStr:
 
 
 @asynccontextmanager
-async def town(postgres_url: str, redis_url: str) -> AsyncIterator[Town]:
+async def town(postgres_url: str, redis_url: str, **changes: object) -> AsyncIterator[Town]:
     """Open a service; its hashes are cheap, and codes follow each other at once.
 
     The API and the town have connections of their own, as two processes do.
@@ -205,7 +205,7 @@ async def town(postgres_url: str, redis_url: str) -> AsyncIterator[Town]:
         story_burst=1000,
         allowed_origins=(ORIGIN,),
         log_level="ERROR",
-    )
+    ).model_copy(update=changes)
     with logs_restored():
         async with (
             served(create_app(chosen), lifespan="on") as server,
