@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from adapters.outages import failing_closed
 from domain.codes import Challenge, CodePolicy, CodePurpose
 from domain.refusals import CodeAttemptsExceeded, CodeExpired, CodeInvalid, RateLimited
-from usecases.ports import Clock
+from usecases.ports.time_and_chance import Clock
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from loguru import logger
 from adapters.locksmith import Ed25519Locksmith, jwk
 from domain.refusals import UpstreamUnavailable
 from domain.signing_keys import STALEST, SigningKey, signer
-from usecases.ports import Clock
+from usecases.ports.time_and_chance import Clock
 
 FRESH = timedelta(seconds=30)
 """How long the keys are taken for what they are in the database."""

@@ -11,7 +11,7 @@ from adapters.outages import failing_closed
 from adapters.pseudonyms import address_pseudonym
 from domain.lockouts import Guess, LockoutPolicy
 from domain.refusals import AccountLocked
-from usecases.ports import Clock
+from usecases.ports.time_and_chance import Clock
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from adapters.outages import failing_closed
 from domain.refusals import LogInTicketRejected, SecondFactorLocked
 from domain.second_factors import FactorPolicy, LogInTicket
-from usecases.ports import Clock
+from usecases.ports.time_and_chance import Clock
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -18,7 +18,7 @@ from adapters.locksmith import text
 from adapters.token_times import LONGEST, judged
 from domain.refusals import Unauthenticated
 from domain.sessions import AccessClaims
-from usecases.ports import Clock
+from usecases.ports.time_and_chance import Clock
 
 HEADER = "v4.public."
 

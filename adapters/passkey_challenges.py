@@ -9,7 +9,8 @@ from redis.asyncio import Redis
 
 from adapters.outages import failing_closed
 from domain.passkeys import PasskeyInvitation
-from usecases.ports import CeremonyFailed, Clock
+from usecases.ports.factors import CeremonyFailed
+from usecases.ports.time_and_chance import Clock
 
 LIFE = timedelta(minutes=5)
 CHALLENGE_BYTES = 32

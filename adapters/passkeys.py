@@ -32,7 +32,7 @@ from webauthn.helpers.structs import (
 
 from domain.accounts import Account
 from domain.passkeys import Assertion, NewPasskey, Passkey
-from usecases.ports import CeremonyFailed
+from usecases.ports.factors import CeremonyFailed
 
 NAME = "Storyloom"
 

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from adapters.outages import REDIS_OUTAGES
-from usecases.ports import Allowance, Bucket, LimitsUnknown
+from usecases.ports.limits import Allowance, Bucket, LimitsUnknown
 
 TAKE = """
 local time = redis.call('TIME')

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from adapters.outages import REDIS_OUTAGES, failing_closed
-from usecases.ports import Clock
+from usecases.ports.time_and_chance import Clock
 
 CHANNEL = "session:ends"
 SINCE = "session:ends:since"

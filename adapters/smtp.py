@@ -15,7 +15,7 @@ import aiosmtplib
 from aiosmtplib import SMTPDataError, SMTPException, SMTPResponseException, SMTPServerDisconnected
 from email_validator import validate_email
 
-from usecases.ports import Mail, MailFault
+from usecases.ports.mail import Mail, MailFault
 
 Security = Literal["starttls", "tls", "none"]
 

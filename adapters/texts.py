@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import httpx2
 import orjson
 
-from usecases.ports import Mail, Mailer, MailFault, TextMessage
+from usecases.ports.mail import Mail, Mailer, MailFault, TextMessage
 
 SIGNATURE = "Storyloom-Signature"
 """The header that proves who calls: "t=<seconds>,v1=<HMAC-SHA256 of t, a dot and the body>"."""

@@ -19,7 +19,7 @@ from adapters.locksmith import ALGORITHM
 from adapters.token_times import LONGEST, judged
 from domain.refusals import Unauthenticated
 from domain.sessions import AccessClaims
-from usecases.ports import Clock
+from usecases.ports.time_and_chance import Clock
 
 TYPE = "at+jwt"
 

@@ -12,7 +12,7 @@ from pyotp import TOTP
 
 from domain.accounts import Account
 from domain.second_factors import TotpFactor, TotpSecret
-from usecases.ports import Clock
+from usecases.ports.time_and_chance import Clock
 
 ISSUER = "Storyloom"
 SECRET_BYTES = 20

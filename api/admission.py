@@ -11,7 +11,7 @@ from loguru import logger
 
 from api.graphql.classes import OperationClass
 from bootstrap.settings import Settings
-from usecases.ports import Allowance, Bucket, LimitsUnknown, RateLimiter
+from usecases.ports.limits import Allowance, Bucket, LimitsUnknown, RateLimiter
 
 PATIENCE_SECONDS = 0.5
 """No request waits longer for a limiter that does not answer."""

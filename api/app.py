@@ -19,7 +19,7 @@ from bootstrap.logs import configure_logs
 from bootstrap.settings import Settings, SettingsInvalid, load_settings
 from schema.context import Client, Context
 from schema.schema import schema
-from usecases.ports import SocketCounts
+from usecases.ports.limits import SocketCounts
 
 
 def create_app(settings: Settings | None = None) -> ASGIApp:

@@ -28,7 +28,9 @@ from api.middleware.visits import Visits
 from api.origins import Origins
 from api.published_keys import PublicKeys, PublishedKeys
 from bootstrap.settings import Settings
-from usecases.ports import Clock, RateLimiter, SessionEnds, SocketCounts
+from usecases.ports.limits import RateLimiter, SocketCounts
+from usecases.ports.sessions import SessionEnds
+from usecases.ports.time_and_chance import Clock
 
 
 @dataclass(frozen=True, slots=True)

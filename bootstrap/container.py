@@ -71,7 +71,8 @@ from usecases.accounts.token_pairs import TokenPairs
 from usecases.accounts.verify_otp import VerifyOtp
 from usecases.catalog import UseCases
 from usecases.deliveries.owe import OweMail
-from usecases.ports import AccessTokens, Clock
+from usecases.ports.secrets import AccessTokens
+from usecases.ports.time_and_chance import Clock
 from usecases.stories.cancel_story import CancelStory
 from usecases.stories.follow_account import FollowAccount
 from usecases.stories.follow_story import FollowStory

@@ -21,7 +21,8 @@ from usecases.catalog import Duties
 from usecases.deliveries.abandon_delivery import AbandonDelivery
 from usecases.deliveries.send_delivery import SendDelivery
 from usecases.maintenance.sweep import Sweep
-from usecases.ports import Storyteller, TextMessages
+from usecases.ports.mail import TextMessages
+from usecases.ports.storytelling import Storyteller
 from usecases.stories.abandon_story import AbandonStory
 from usecases.stories.announce_places import AnnouncePlaces
 from usecases.stories.write_story import WriteStory

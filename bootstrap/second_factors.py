@@ -32,9 +32,7 @@ from usecases.accounts.remove_passkey import RemovePasskey
 from usecases.accounts.rename_passkey import RenamePasskey
 from usecases.accounts.renew_recovery_codes import RenewRecoveryCodes
 from usecases.deliveries.owe import OweMail
-from usecases.ports import (
-    Clock,
-    Database,
+from usecases.ports.factors import (
     FactorTries,
     LogInTickets,
     PasskeyCeremonies,
@@ -42,6 +40,8 @@ from usecases.ports import (
     RecoveryCodes,
     TotpCodes,
 )
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Database
 
 
 @dataclass(frozen=True, slots=True)

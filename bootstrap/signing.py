@@ -12,7 +12,9 @@ from bootstrap.settings import Settings
 from db.database import SqlDatabase, create_engine
 from domain.signing_keys import KeyPolicy
 from usecases.administration.load_signing_keys import LoadSigningKeys
-from usecases.ports import AccessTokens, Clock, JobQueue
+from usecases.ports.jobs import JobQueue
+from usecases.ports.secrets import AccessTokens
+from usecases.ports.time_and_chance import Clock
 
 
 @asynccontextmanager

@@ -27,7 +27,7 @@ from db.sessions import SqlSessions
 from db.signing_keys import SqlSigningKeys
 from db.stories import SqlStories
 from domain.jobs import Lease
-from usecases.ports import JobQueue
+from usecases.ports.jobs import JobQueue
 
 WAKING = timedelta(seconds=2)
 """How long a commit waits for the queue to take its wake-ups; after that the relay does it."""

@@ -12,7 +12,7 @@ from sqlmodel import SQLModel, col
 
 from db.rows import AuditRow
 from domain.audit import Act
-from usecases.ports import Dossier
+from usecases.ports.transactions import Dossier
 
 TABLES = SQLModel.metadata.tables
 

@@ -31,7 +31,7 @@ from uuid_utils.compat import uuid7
 from db.removal import remove
 from db.rows import LIVE_JOB, QUEUED_JOB, RUNNING_JOB, JobRow
 from domain.jobs import Job, JobState, Lease, Task
-from usecases.ports import LeaseLost
+from usecases.ports.transactions import LeaseLost
 from usecases.tracing import request_id
 
 CHANNEL = "storyloom_jobs"

@@ -29,7 +29,7 @@ from domain.passkeys import Passkey
 from domain.second_factors import SecondFactor
 from domain.sessions import Session
 from domain.stories import Chapter, Story, StoryStatus
-from usecases.ports import AuditPage, PlaceInLine, StoriesPage
+from usecases.ports.reads import AuditPage, PlaceInLine, StoriesPage
 
 E = TypeVar("E", bound=Entity)
 

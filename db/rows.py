@@ -28,7 +28,7 @@ from domain.second_factors import RecoveryCode, TotpFactor
 from domain.sessions import RefreshToken, Session, SessionEnd
 from domain.signing_keys import SigningKey
 from domain.stories import Chapter, Story, StoryPlan, StoryStatus
-from usecases.ports import Taken
+from usecases.ports.transactions import Taken
 
 R = TypeVar("R", bound=SQLModel)
 

@@ -10,7 +10,7 @@ from domain.sessions import AccessClaims, Device
 from schema.cookies import Cookies
 from schema.loaders import Loaders
 from usecases.catalog import UseCases
-from usecases.ports import Reads
+from usecases.ports.reads import Reads
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from uuid import UUID
 from strawberry.dataloader import DataLoader
 
 from domain.stories import Chapter
-from usecases.ports import Reads
+from usecases.ports.reads import Reads
 
 
 class Loaders:

@@ -16,7 +16,7 @@ from domain.briefs import StoryBrief
 from domain.events import Told
 from domain.stories import PlannedChapter, StoryPlan, TokenUsage
 from tests.story_reader import StoryReader
-from usecases.ports import Assignment, StorytellerFault
+from usecases.ports.storytelling import Assignment, StorytellerFault
 from usecases.stories.follow_story import FollowStory
 
 CHAPTERS, SENTENCES = 3, 3

@@ -7,7 +7,7 @@ from datetime import timedelta
 from loguru import logger
 
 from domain.jobs import Job
-from usecases.ports import JobDesk, JobQueue
+from usecases.ports.jobs import JobDesk, JobQueue
 from workers.runner import describe
 
 BATCH = 100

@@ -15,7 +15,9 @@ from loguru import logger
 from pydantic import ValidationError
 
 from domain.jobs import TASKS, Job, Lease, RetryPolicy, Task
-from usecases.ports import Clock, JobDesk, LeaseLost, Retry
+from usecases.ports.jobs import JobDesk, Retry
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import LeaseLost
 from usecases.tracing import request_id
 
 WAIT_FOR_NEWER_CODE = timedelta(minutes=1)

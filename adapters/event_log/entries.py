@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domain.entity import Value
 from domain.events import Cursor, Recorded, StoryEvent
-from usecases.ports import Topic
+from usecases.ports.live import Topic
 
 
 class Entry(Value):

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from adapters.event_log.entries import decode_announced
 from domain.events import Recorded
-from usecases.ports import FollowerTooSlow
+from usecases.ports.live import FollowerTooSlow
 
 if TYPE_CHECKING:
     from redis.asyncio.client import PubSub

@@ -14,7 +14,8 @@ from adapters.event_log.entries import Keys, decode_stored, encode, stream_of
 from adapters.event_log.hub import Hub, Notice
 from adapters.event_log.writer import RedisEventWriter, Stroke, told
 from domain.events import ENDS, Cursor, Recorded, StoryCanceled, StoryEvent, StoryFailed
-from usecases.ports import Clock, CursorLost, EventWriter, LiveText, LogAway, Topic
+from usecases.ports.live import CursorLost, EventWriter, LiveText, LogAway, Topic
+from usecases.ports.time_and_chance import Clock
 
 PAGE = 500
 """Events that are read at once."""

@@ -12,7 +12,7 @@ from domain.events import (
     StoryRestarted,
     TextAppended,
 )
-from usecases.ports import LiveText, Topic
+from usecases.ports.live import LiveText, Topic
 
 Mode = Literal["append", "reset", "keep"]
 

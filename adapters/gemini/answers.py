@@ -12,7 +12,7 @@ from google.genai.types import FinishReason, GenerateContentResponse
 from adapters.gemini.faults import blocked_prompt, empty, fault_from, unfinished
 from adapters.gemini.limits import GeminiLimits
 from domain.stories import TokenUsage
-from usecases.ports import StorytellerFault
+from usecases.ports.storytelling import StorytellerFault
 
 Responses = AsyncIterator[GenerateContentResponse]
 

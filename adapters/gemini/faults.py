@@ -12,7 +12,7 @@ import httpx2
 from google.genai.errors import APIError
 from google.genai.types import BlockedReason, FinishReason
 
-from usecases.ports import StorytellerFault
+from usecases.ports.storytelling import StorytellerFault
 
 UPSTREAM_UNAVAILABLE: Final = "UPSTREAM_UNAVAILABLE"
 CONTENT_BLOCKED: Final = "CONTENT_BLOCKED"

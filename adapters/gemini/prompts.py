@@ -10,7 +10,7 @@ from typing import Any, Final
 from google.genai.types import HarmBlockThreshold, HarmCategory, SafetySetting
 
 from domain.briefs import AgeBand, StoryBrief
-from usecases.ports import Assignment
+from usecases.ports.storytelling import Assignment
 
 _READERS: Final = {
     AgeBand.TODDLER: "children of 1 to 3: very short sentences, everyday words, repetition they "

@@ -22,7 +22,7 @@ from adapters.gemini.prompts import (
 from adapters.gemini.prose import Prose
 from domain.briefs import AgeBand, StoryBrief
 from domain.stories import StoryPlan, TokenUsage
-from usecases.ports import Assignment, StorytellerFault
+from usecases.ports.storytelling import Assignment, StorytellerFault
 
 _SEEDS: Final = 2**31
 """Gemini's seed is a signed 32-bit number."""

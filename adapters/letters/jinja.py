@@ -13,7 +13,7 @@ from domain.lockouts import network_of
 from domain.sessions import Session
 from domain.stories import Chapter, Story
 from domain.text import WORDS_A_MINUTE, scrub
-from usecases.ports import Mail, TextMessage
+from usecases.ports.mail import Mail, TextMessage
 
 NOTICE_LANGUAGE = "en"
 LONGEST_SUBJECT = 150

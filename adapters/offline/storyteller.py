@@ -8,7 +8,7 @@ from typing import Final
 from adapters.offline.composer import compose
 from domain.briefs import StoryBrief
 from domain.stories import PlannedChapter, StoryPlan, TokenUsage
-from usecases.ports import Assignment
+from usecases.ports.storytelling import Assignment
 
 _WORDS_AT_ONCE: Final = 3
 

@@ -29,7 +29,7 @@ from api.graphql.limits import Limits
 from api.graphql.requests import GraphQLRequest
 from api.graphql.trusted import TrustedDocuments
 from domain.refusals import Refusal
-from usecases.ports import FollowerTooSlow
+from usecases.ports.live import FollowerTooSlow
 
 MOST_VARIABLE_ERRORS = 10
 

@@ -45,7 +45,10 @@ from api.origins import Origins
 from api.visit import visit_of
 from domain.refusals import Refusal, TokenExpired
 from domain.sessions import AccessClaims
-from usecases.ports import Clock, FollowerTooSlow, SessionEnds, SocketCounts
+from usecases.ports.limits import SocketCounts
+from usecases.ports.live import FollowerTooSlow
+from usecases.ports.sessions import SessionEnds
+from usecases.ports.time_and_chance import Clock
 from usecases.tracing import request_id
 
 CLOSE_SECONDS = 1

@@ -11,7 +11,7 @@ from schema.nodes import ACCOUNT, NodeType, key_of
 from schema.pages import PageInfoType, check_size, read_place, write_place
 from schema.scalars import Cursor
 from schema.stories.enums import published
-from usecases.ports import AuditPage
+from usecases.ports.reads import AuditPage
 
 published(
     Act,

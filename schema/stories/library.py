@@ -12,7 +12,7 @@ from schema.scalars import Cursor
 from schema.stories.enums import StoryOrder
 from schema.stories.inputs import StoryFilter
 from schema.stories.types import StoryType
-from usecases.ports import StoriesPage
+from usecases.ports.reads import StoriesPage
 
 
 @strawberry.type(name="StoryEdge", description="A story in a list.")

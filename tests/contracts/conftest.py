@@ -13,7 +13,9 @@ from db.reads import SqlReads
 from tests.fakes.clock import FakeClock
 from tests.fakes.database import FakeDatabase, FakeJobDesk, FakeJobQueue
 from tests.fakes.reads import FakeReads
-from usecases.ports import Database, JobDesk, Reads
+from usecases.ports.jobs import JobDesk
+from usecases.ports.reads import Reads
+from usecases.ports.transactions import Database
 
 LEASE = timedelta(seconds=30)
 

@@ -21,7 +21,8 @@ from domain.refusals import TokenExpired, Unauthenticated
 from domain.sessions import AccessClaims
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.keys import FakeKeys
-from usecases.ports import AccessTokens, Clock
+from usecases.ports.secrets import AccessTokens
+from usecases.ports.time_and_chance import Clock
 
 ACCOUNT = UUID("01960000-0000-7000-8000-000000000001")
 SESSION = UUID("01960000-0000-7000-8000-000000000002")

@@ -8,7 +8,7 @@ from domain.audit import GENESIS, Act, AuditRecord
 from domain.sessions import Device
 from tests.contracts.conftest import Truth
 from usecases.administration.verify_audit_trail import VerifyAuditTrail
-from usecases.ports import AuditPage
+from usecases.ports.reads import AuditPage
 
 DEVICE = Device(client_address="203.0.113.7", user_agent='Firefox "ü" 🦊')
 

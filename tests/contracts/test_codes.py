@@ -14,7 +14,7 @@ from domain.codes import Challenge, CodePolicy, CodePurpose
 from domain.refusals import CodeAttemptsExceeded, CodeExpired, CodeInvalid, RateLimited
 from tests.fakes.clock import FakeClock
 from tests.fakes.codes import FakeCodes
-from usecases.ports import Codes
+from usecases.ports.secrets import Codes
 
 SIGN_UP = CodePurpose.SIGN_UP
 EMAIL = "mira@readers.example"

@@ -13,7 +13,7 @@ from domain.stories import PlannedChapter, StoryPlan, StoryStatus
 from tests.contracts.conftest import LEASE, Truth
 from tests.factories import a_chapter, a_delivery, a_refresh_token, a_session, a_story, an_account
 from tests.fakes.clock import START
-from usecases.ports import LeaseLost, Taken
+from usecases.ports.transactions import LeaseLost, Taken
 from usecases.tracing import request_id
 
 

@@ -26,7 +26,7 @@ from domain.events import (
 from domain.stories import StoryStatus, text_hash
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.event_log import FakeEventLog
-from usecases.ports import CursorLost, EventLog, EventWriter, LiveText, Topic
+from usecases.ports.live import CursorLost, EventLog, EventWriter, LiveText, Topic
 
 STORY = Topic(UUID(int=1), UUID(int=2))
 ACCOUNT = Topic(UUID(int=1))

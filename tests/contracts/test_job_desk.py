@@ -8,7 +8,7 @@ import pytest
 
 from domain.jobs import Job, SendDelivery
 from tests.contracts.conftest import LEASE, Truth
-from usecases.ports import LeaseLost
+from usecases.ports.transactions import LeaseLost
 
 HOUR = timedelta(hours=1)
 

@@ -11,7 +11,7 @@ from domain.jobs import SendDelivery
 from tests.contracts.conftest import Truth
 from tests.factories import a_delivery, a_session, an_account
 from tests.fakes.clock import START
-from usecases.ports import Taken
+from usecases.ports.transactions import Taken
 
 
 async def test_devices_are_found_by_their_token_and_forgotten(truth: Truth) -> None:

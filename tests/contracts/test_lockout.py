@@ -13,7 +13,7 @@ from domain.lockouts import Guess, LockoutPolicy
 from domain.refusals import AccountLocked
 from tests.fakes.clock import FakeClock
 from tests.fakes.lockout import FakeLockout
-from usecases.ports import Lockout
+from usecases.ports.limits import Lockout
 
 EMAIL = "mira@readers.example"
 HERE, SAME_NETWORK, ELSEWHERE = "203.0.113.7", "203.0.113.200", "198.51.100.7"

@@ -8,7 +8,7 @@ from domain.stories import Story, StoryStatus
 from tests.contracts.conftest import Truth
 from tests.factories import a_chapter, a_session, a_story, an_account
 from tests.fakes.clock import START
-from usecases.ports import PlaceInLine, StoriesPage
+from usecases.ports.reads import PlaceInLine, StoriesPage
 
 MINUTE = timedelta(minutes=1)
 

@@ -17,13 +17,8 @@ from tests.contracts.conftest import Truth
 from tests.factories import a_passkey, a_recovery_code, a_totp_factor, an_account
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.second_factors import FakeFactorTries, FakeLogInTickets, FakePasskeyChallenges
-from usecases.ports import (
-    CeremonyFailed,
-    FactorTries,
-    LogInTickets,
-    PasskeyChallenges,
-    Taken,
-)
+from usecases.ports.factors import CeremonyFailed, FactorTries, LogInTickets, PasskeyChallenges
+from usecases.ports.transactions import Taken
 
 TICKET = LogInTicket.of(an_account())
 POLICY = FactorPolicy()

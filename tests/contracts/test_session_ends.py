@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from adapters.session_ends import RedisSessionEnds
 from tests.fakes.clock import FakeClock
 from tests.fakes.session_ends import FakeSessionEnds
-from usecases.ports import SessionEnds
+from usecases.ports.sessions import SessionEnds
 
 ACCESS_LIFE = timedelta(minutes=15)
 

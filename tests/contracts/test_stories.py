@@ -17,7 +17,8 @@ from tests.fakes.clock import START, FakeClock
 from tests.fakes.event_log import FakeEventLog
 from tests.fakes.storyteller import FakeStoryteller
 from usecases.deliveries.owe import OweMail
-from usecases.ports import LeaseLost, StoriesPage
+from usecases.ports.reads import StoriesPage
+from usecases.ports.transactions import LeaseLost
 from usecases.stories.cancel_story import CancelStory
 from usecases.stories.request_story import RequestStory, StoryOrder, StoryQuota
 from usecases.stories.write_story import WriteStory

@@ -13,7 +13,7 @@ from domain.briefs import Character, StoryBrief
 from domain.stories import Chapter, StoryPlan, TokenUsage
 from domain.text import scrub
 from tests.gemini_server import GeminiServer
-from usecases.ports import Assignment, Storyteller
+from usecases.ports.storytelling import Assignment, Storyteller
 
 BRIEF = StoryBrief(characters=(Character(name="Mila", role="fox"),), words=450, chapters=3)
 SEED = 2**62

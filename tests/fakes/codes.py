@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 
 from domain.codes import Challenge, CodePolicy, CodePurpose
 from domain.refusals import CodeAttemptsExceeded, CodeExpired, CodeInvalid, RateLimited
-from usecases.ports import Clock
+from usecases.ports.time_and_chance import Clock
 
 Subject = tuple[CodePurpose, UUID]
 

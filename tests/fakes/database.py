@@ -36,7 +36,9 @@ from domain.sessions import Device, RefreshToken, Session
 from domain.signing_keys import SigningKey
 from domain.stories import Chapter, Story, StoryStatus
 from tests.fakes.clock import FakeClock
-from usecases.ports import Clock, Dossier, JobQueue, LeaseLost, Taken
+from usecases.ports.jobs import JobQueue
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Dossier, LeaseLost, Taken
 from usecases.tracing import request_id
 
 E = TypeVar("E", bound=Entity)

@@ -20,7 +20,8 @@ from domain.events import (
     TextAppended,
 )
 from tests.fakes.clock import FakeClock
-from usecases.ports import Clock, CursorLost, LiveText, LogAway, Topic
+from usecases.ports.live import CursorLost, LiveText, LogAway, Topic
+from usecases.ports.time_and_chance import Clock
 
 UNSEEN = 1_000_000
 """Sequences from here on are given where nobody knows how far the count had come."""

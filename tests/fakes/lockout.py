@@ -7,7 +7,7 @@ from math import ceil
 
 from domain.lockouts import Guess, LockoutPolicy
 from domain.refusals import AccountLocked, UpstreamUnavailable
-from usecases.ports import Clock
+from usecases.ports.time_and_chance import Clock
 
 Place = tuple[str, str]
 """What a guess counts for: a device or a network, and which."""

@@ -6,7 +6,7 @@ from domain.accounts import Account
 from domain.deliveries import Delivery
 from domain.sessions import Session
 from domain.stories import Chapter, Story
-from usecases.ports import Mail, MailFault, TextMessage
+from usecases.ports.mail import Mail, MailFault, TextMessage
 
 
 class FakeMailer:

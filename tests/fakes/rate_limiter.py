@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
-from usecases.ports import Allowance, Bucket, LimitsUnknown
+from usecases.ports.limits import Allowance, Bucket, LimitsUnknown
 
 
 class FakeRateLimiter:

@@ -13,7 +13,7 @@ from domain.second_factors import SecondFactor
 from domain.sessions import Session
 from domain.stories import Chapter, Story, StoryStatus
 from tests.fakes.database import FakeDatabase
-from usecases.ports import AuditPage, PlaceInLine, StoriesPage
+from usecases.ports.reads import AuditPage, PlaceInLine, StoriesPage
 
 
 class FakeReads:

@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 from domain.passkeys import PasskeyInvitation
 from domain.refusals import LogInTicketRejected, SecondFactorLocked, UpstreamUnavailable
 from domain.second_factors import FactorPolicy, LogInTicket
-from usecases.ports import CeremonyFailed, Clock
+from usecases.ports.factors import CeremonyFailed
+from usecases.ports.time_and_chance import Clock
 
 
 @dataclass

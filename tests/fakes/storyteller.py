@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from domain.briefs import StoryBrief
 from domain.stories import PlannedChapter, StoryPlan, TokenUsage
-from usecases.ports import Assignment, StorytellerFault
+from usecases.ports.storytelling import Assignment, StorytellerFault
 
 PLAN_USAGE = TokenUsage(input_tokens=10, output_tokens=3)
 CHAPTER_USAGE = TokenUsage(input_tokens=20, output_tokens=7)

@@ -49,7 +49,7 @@ from usecases.accounts.reauthenticate import Reauthenticate
 from usecases.accounts.request_account_deletion import RequestAccountDeletion
 from usecases.accounts.revocation import Revocation
 from usecases.deliveries.owe import OweMail
-from usecases.ports import Topic
+from usecases.ports.live import Topic
 
 CANARY = "quokka7381"
 """Stands in everything that the account's owner, or a model for them, has written."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from domain.refusals import UpstreamUnavailable
-from usecases.ports import Retry, SessionEnds
+from usecases.ports.jobs import Retry
+from usecases.ports.sessions import SessionEnds
 
 
 @dataclass(frozen=True, slots=True)

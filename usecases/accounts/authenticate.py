@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 from domain.refusals import Unauthenticated
 from domain.sessions import AccessClaims
-from usecases.ports import AccessTokens, Clock, Reads, SessionEnds
+from usecases.ports.reads import Reads
+from usecases.ports.secrets import AccessTokens
+from usecases.ports.sessions import SessionEnds
+from usecases.ports.time_and_chance import Clock
 
 
 @dataclass(frozen=True, slots=True)

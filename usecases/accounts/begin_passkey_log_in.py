@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from usecases.ports import PasskeyCeremonies, PasskeyChallenges
+from usecases.ports.factors import PasskeyCeremonies, PasskeyChallenges
 
 
 @dataclass(frozen=True, slots=True)

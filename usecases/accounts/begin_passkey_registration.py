@@ -7,7 +7,8 @@ from domain.passkeys import MOST_PASSKEYS, PasskeyInvitation
 from domain.refusals import PasskeyLimitReached
 from domain.sessions import AccessClaims, Device
 from usecases.accounts.reauthenticate import Reauthenticate
-from usecases.ports import Database, PasskeyCeremonies, PasskeyChallenges
+from usecases.ports.factors import PasskeyCeremonies, PasskeyChallenges
+from usecases.ports.transactions import Database
 
 
 @dataclass(frozen=True, slots=True)

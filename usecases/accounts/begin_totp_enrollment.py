@@ -7,7 +7,9 @@ from domain.second_factors import TotpFactor, TotpSecret
 from domain.sessions import AccessClaims, Device
 from usecases.accounts.reauthenticate import Reauthenticate
 from usecases.accounts.unchanged import lock_unchanged
-from usecases.ports import Clock, Database, TotpCodes
+from usecases.ports.factors import TotpCodes
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Database
 
 
 @dataclass(frozen=True, slots=True)

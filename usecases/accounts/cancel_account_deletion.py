@@ -8,7 +8,7 @@ from domain.accounts import Account
 from domain.audit import Act
 from domain.refusals import Unauthenticated
 from domain.sessions import AccessClaims, Device
-from usecases.ports import Database
+from usecases.ports.transactions import Database
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from usecases.accounts.password_rules import PasswordRules
 from usecases.accounts.reauthenticate import Reauthenticate
 from usecases.accounts.revocation import Revocation
 from usecases.deliveries.owe import OweMail
-from usecases.ports import Database, Passwords
+from usecases.ports.secrets import Passwords
+from usecases.ports.transactions import Database
 
 CURRENT: Path = ("input", "currentPassword")
 NEW: Path = ("input", "newPassword")

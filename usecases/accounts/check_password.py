@@ -8,7 +8,9 @@ from domain.audit import Act
 from domain.lockouts import Guess
 from domain.refusals import Path, WrongCredentials
 from domain.sessions import Device
-from usecases.ports import Database, Lockout, Passwords
+from usecases.ports.limits import Lockout
+from usecases.ports.secrets import Passwords
+from usecases.ports.transactions import Database
 
 
 @dataclass(frozen=True, slots=True)

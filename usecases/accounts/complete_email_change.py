@@ -14,7 +14,8 @@ from domain.sessions import AccessClaims, Device, Session, SessionEnd
 from usecases.accounts.code_answers import checked_code
 from usecases.accounts.revocation import Revocation
 from usecases.deliveries.owe import OweMail
-from usecases.ports import Codes, Database, Work
+from usecases.ports.secrets import Codes
+from usecases.ports.transactions import Database, Work
 
 
 @dataclass(frozen=True, slots=True)

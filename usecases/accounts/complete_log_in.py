@@ -10,7 +10,8 @@ from domain.second_factors import LogInTicket
 from domain.sessions import Device
 from usecases.accounts.open_session import LoggedIn, OpenSession
 from usecases.accounts.prove_factor import FactorProof, ProveFactor
-from usecases.ports import Database, LogInTickets, Work
+from usecases.ports.factors import LogInTickets
+from usecases.ports.transactions import Database, Work
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,9 @@ from usecases.accounts.code_answers import checked_code
 from usecases.accounts.password_rules import PasswordRules
 from usecases.accounts.revocation import Revocation
 from usecases.deliveries.owe import OweMail
-from usecases.ports import Codes, Database, Lockout, Passwords, Work
+from usecases.ports.limits import Lockout
+from usecases.ports.secrets import Codes, Passwords
+from usecases.ports.transactions import Database, Work
 
 NEW: Path = ("input", "newPassword")
 

@@ -20,7 +20,9 @@ from domain.sessions import AccessClaims, Device
 from usecases.accounts.draw_recovery_codes import DrawRecoveryCodes
 from usecases.accounts.prove_factor import checked_app_code
 from usecases.deliveries.owe import OweMail
-from usecases.ports import Clock, Database, FactorTries, TotpCodes, Work
+from usecases.ports.factors import FactorTries, TotpCodes
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Database, Work
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from usecases.accounts.prove_factor import FactorProof, ProveFactor
 from usecases.accounts.reauthenticate import Reauthenticate
 from usecases.accounts.unchanged import unchanged
 from usecases.deliveries.owe import OweMail
-from usecases.ports import Work
+from usecases.ports.transactions import Work
 
 
 @dataclass(frozen=True, slots=True)

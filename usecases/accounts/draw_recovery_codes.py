@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from domain.second_factors import RECOVERY_CODES, RecoveryCode
-from usecases.ports import Clock, RecoveryCodes, Work
+from usecases.ports.factors import RecoveryCodes
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Work
 
 
 @dataclass(frozen=True, slots=True)

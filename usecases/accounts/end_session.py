@@ -9,7 +9,7 @@ from domain.refusals import NotFound
 from domain.sessions import AccessClaims, Device, SessionEnd
 from usecases.accounts.reauthenticate import Reauthenticate
 from usecases.accounts.revocation import Revocation
-from usecases.ports import Database
+from usecases.ports.transactions import Database
 
 
 @dataclass(frozen=True, slots=True)

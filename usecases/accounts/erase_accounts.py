@@ -11,7 +11,9 @@ from domain.refusals import UpstreamUnavailable
 from domain.sessions import Device, Session, SessionEnd
 from usecases.accounts.revocation import Revocation
 from usecases.deliveries.owe import OweMail, last_mail_key
-from usecases.ports import Clock, Database, Traces
+from usecases.ports.sessions import Traces
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Database
 
 AT_ONCE = 50
 """Accounts that one turn deals with; the next turn goes on."""

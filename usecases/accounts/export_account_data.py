@@ -15,7 +15,8 @@ from domain.audit import Act
 from domain.refusals import RateLimited, Unauthenticated
 from domain.sessions import AccessClaims, Device
 from usecases.accounts.reauthenticate import Reauthenticate
-from usecases.ports import Clock, Database
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Database
 
 FORMAT = "storyloom.account"
 VERSION = 1

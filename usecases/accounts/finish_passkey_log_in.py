@@ -12,14 +12,9 @@ from domain.refusals import PasskeyRejected
 from domain.sessions import Device
 from usecases.accounts.open_session import LoggedIn, OpenSession
 from usecases.deliveries.owe import OweMail
-from usecases.ports import (
-    CeremonyFailed,
-    Clock,
-    Database,
-    PasskeyCeremonies,
-    PasskeyChallenges,
-    Work,
-)
+from usecases.ports.factors import CeremonyFailed, PasskeyCeremonies, PasskeyChallenges
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Database, Work
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,9 @@ from domain.refusals import PasskeyLimitReached, PasskeyUnfit, Unauthenticated
 from domain.sessions import AccessClaims, Device
 from usecases.accounts.passkey_names import checked_name
 from usecases.deliveries.owe import OweMail
-from usecases.ports import (
-    CeremonyFailed,
-    Clock,
-    Database,
-    PasskeyCeremonies,
-    PasskeyChallenges,
-    Taken,
-)
+from usecases.ports.factors import CeremonyFailed, PasskeyCeremonies, PasskeyChallenges
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Database, Taken
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,9 @@ from domain.devices import DevicePolicy, KnownDevice
 from domain.lockouts import Guess, network_of
 from domain.sessions import Device, Session
 from usecases.deliveries.owe import OweMail
-from usecases.ports import Clock, DeviceTokens, Work
+from usecases.ports.sessions import DeviceTokens
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Work
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.sessions import AccessClaims, Session
-from usecases.ports import Clock, DeviceNames, Places, Reads
+from usecases.ports.reads import Reads
+from usecases.ports.sessions import DeviceNames, Places
+from usecases.ports.time_and_chance import Clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,10 @@ from usecases.accounts.check_password import CheckPassword
 from usecases.accounts.known_devices import KnownDevices
 from usecases.accounts.open_session import LoggedIn, OpenSession
 from usecases.deliveries.owe import OweMail
-from usecases.ports import Codes, Database, Lockout, LogInTickets, Passwords
+from usecases.ports.factors import LogInTickets
+from usecases.ports.limits import Lockout
+from usecases.ports.secrets import Codes, Passwords
+from usecases.ports.transactions import Database
 from usecases.validation import checked
 
 

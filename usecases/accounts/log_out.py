@@ -8,7 +8,10 @@ from loguru import logger
 from domain.audit import Act
 from domain.refusals import Unauthenticated
 from domain.sessions import AccessClaims, Device, SessionEnd
-from usecases.ports import Clock, Database, RefreshTokens, SessionEnds, Work
+from usecases.ports.secrets import RefreshTokens
+from usecases.ports.sessions import SessionEnds
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Database, Work
 
 
 @dataclass(frozen=True, slots=True)

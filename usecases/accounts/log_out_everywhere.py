@@ -7,7 +7,7 @@ from loguru import logger
 from domain.sessions import AccessClaims, Device, SessionEnd
 from usecases.accounts.reauthenticate import Reauthenticate
 from usecases.accounts.revocation import Revocation
-from usecases.ports import Database
+from usecases.ports.transactions import Database
 
 
 @dataclass(frozen=True, slots=True)

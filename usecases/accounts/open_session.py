@@ -7,7 +7,8 @@ from domain.audit import Act
 from domain.sessions import Device, Session, TokenPair
 from usecases.accounts.known_devices import KnownDevices
 from usecases.accounts.token_pairs import TokenPairs
-from usecases.ports import Clock, Work
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Work
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,9 @@ from domain.refusals import (
 from domain.second_factors import TotpFactor
 from domain.sessions import Device
 from usecases.deliveries.owe import OweMail
-from usecases.ports import Clock, Database, FactorTries, RecoveryCodes, TotpCodes, Work
+from usecases.ports.factors import FactorTries, RecoveryCodes, TotpCodes
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Database, Work
 from usecases.validation import checked
 
 T = TypeVar("T")

@@ -11,7 +11,9 @@ from domain.codes import CodePurpose
 from domain.refusals import CodeExpired, Unauthenticated
 from domain.sessions import AccessClaims, Device
 from usecases.accounts.code_answers import checked_code
-from usecases.ports import Clock, Codes, Database
+from usecases.ports.secrets import Codes
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Database
 
 
 @dataclass(frozen=True, slots=True)

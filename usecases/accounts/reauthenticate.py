@@ -8,7 +8,8 @@ from domain.lockouts import Guess
 from domain.refusals import Path, Unauthenticated, UpstreamUnavailable
 from domain.sessions import AccessClaims, Device
 from usecases.accounts.check_password import CheckPassword
-from usecases.ports import Database, Lockout
+from usecases.ports.limits import Lockout
+from usecases.ports.transactions import Database
 
 PASSWORD: Path = ("input", "password")
 """Where the password stands in the input of most mutations that ask for it again."""

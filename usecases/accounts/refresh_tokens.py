@@ -8,10 +8,12 @@ from loguru import logger
 from domain.audit import Act
 from domain.refusals import RefreshRaced, RefreshRejected, RefreshReused, UpstreamUnavailable
 from domain.sessions import Device, RefreshToken, Session, SessionEnd, TokenPair
-from usecases import ports
 from usecases.accounts.token_pairs import TokenPairs
 from usecases.deliveries.owe import OweMail
-from usecases.ports import Clock, Database, SessionEnds, Work
+from usecases.ports.secrets import RefreshTokens as RefreshTokenFormat
+from usecases.ports.sessions import SessionEnds
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Database, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class RefreshTokens:
     """
 
     database: Database
-    refresh_tokens: ports.RefreshTokens
+    refresh_tokens: RefreshTokenFormat
     token_pairs: TokenPairs
     session_ends: SessionEnds
     owe: OweMail

@@ -13,7 +13,7 @@ from domain.sessions import AccessClaims, Device
 from usecases.accounts.reauthenticate import Reauthenticate
 from usecases.accounts.unchanged import lock_unchanged
 from usecases.deliveries.owe import OweMail
-from usecases.ports import Database
+from usecases.ports.transactions import Database
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from domain.audit import Act
 from domain.refusals import Unauthenticated
 from domain.sessions import AccessClaims, Device
 from usecases.accounts.reauthenticate import Reauthenticate
-from usecases.ports import Database
+from usecases.ports.transactions import Database
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from domain.passkeys import Passkey
 from domain.refusals import NotFound
 from domain.sessions import AccessClaims
 from usecases.accounts.passkey_names import checked_name
-from usecases.ports import Database
+from usecases.ports.transactions import Database
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from domain.sessions import AccessClaims, Device, SessionEnd
 from usecases.accounts.reauthenticate import Reauthenticate
 from usecases.accounts.revocation import Revocation
 from usecases.deliveries.owe import OweMail
-from usecases.ports import Clock, Database
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Database
 
 
 @dataclass(frozen=True, slots=True)

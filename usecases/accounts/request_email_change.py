@@ -13,7 +13,8 @@ from domain.sessions import AccessClaims, Device
 from usecases.accounts.addresses import Address
 from usecases.accounts.reauthenticate import Reauthenticate
 from usecases.deliveries.owe import OweMail
-from usecases.ports import Codes, Database
+from usecases.ports.secrets import Codes
+from usecases.ports.transactions import Database
 from usecases.validation import checked
 
 

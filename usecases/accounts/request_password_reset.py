@@ -10,7 +10,8 @@ from domain.entity import Value
 from domain.sessions import Device
 from usecases.accounts.addresses import Address
 from usecases.deliveries.owe import OweMail
-from usecases.ports import Codes, Database
+from usecases.ports.secrets import Codes
+from usecases.ports.transactions import Database
 from usecases.validation import checked
 
 

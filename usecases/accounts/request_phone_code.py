@@ -13,7 +13,9 @@ from domain.sessions import AccessClaims, Device
 from usecases.accounts.phone_numbers import PhoneNumber
 from usecases.accounts.reauthenticate import Reauthenticate
 from usecases.deliveries.owe import OweMail
-from usecases.ports import Clock, Codes, Database
+from usecases.ports.secrets import Codes
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Database
 from usecases.validation import checked
 
 A_DAY = timedelta(days=1)

@@ -6,7 +6,8 @@ from uuid import UUID
 from domain.codes import Challenge, CodePurpose
 from domain.refusals import CodeExpired
 from usecases.deliveries.owe import OweMail
-from usecases.ports import Codes, Database, Work
+from usecases.ports.secrets import Codes
+from usecases.ports.transactions import Database, Work
 
 
 @dataclass(frozen=True, slots=True)

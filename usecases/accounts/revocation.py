@@ -9,7 +9,9 @@ from domain.audit import Act
 from domain.jobs import AnnounceEnds
 from domain.refusals import UpstreamUnavailable
 from domain.sessions import Device, Session, SessionEnd
-from usecases.ports import Clock, Database, SessionEnds, Work
+from usecases.ports.sessions import SessionEnds
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Database, Work
 
 
 @dataclass(frozen=True, slots=True)

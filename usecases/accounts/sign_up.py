@@ -13,7 +13,9 @@ from domain.sessions import Device
 from usecases.accounts.addresses import Address
 from usecases.accounts.password_rules import PasswordRules
 from usecases.deliveries.owe import OweMail
-from usecases.ports import Clock, Codes, Database, Passwords
+from usecases.ports.secrets import Codes, Passwords
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Database
 from usecases.validation import checked
 
 

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.sessions import AccessClaims, RefreshToken, Session, SessionPolicy, TokenPair
-from usecases import ports
+from usecases.ports.secrets import AccessTokens, RefreshTokens
 
 
 @dataclass(frozen=True, slots=True)
 class TokenPairs:
     """Makes token pairs for sessions. No token outlives its session's absolute end."""
 
-    access_tokens: ports.AccessTokens
-    refresh_tokens: ports.RefreshTokens
+    access_tokens: AccessTokens
+    refresh_tokens: RefreshTokens
     policy: SessionPolicy
 
     def next_link(self, session: Session, now: datetime) -> tuple[str, RefreshToken]:

@@ -3,7 +3,7 @@
 from domain.accounts import Account
 from domain.refusals import WrongCredentials
 from usecases.accounts.reauthenticate import PASSWORD
-from usecases.ports import Work
+from usecases.ports.transactions import Work
 
 
 async def lock_unchanged(work: Work, checked: Account) -> Account:

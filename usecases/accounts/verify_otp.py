@@ -11,7 +11,9 @@ from domain.codes import CodePurpose
 from domain.refusals import CodeExpired
 from domain.sessions import Device
 from usecases.accounts.code_answers import checked_code
-from usecases.ports import Clock, Codes, Database, Work
+from usecases.ports.secrets import Codes
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Database, Work
 
 
 @dataclass(frozen=True, slots=True)

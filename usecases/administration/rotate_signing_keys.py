@@ -6,7 +6,9 @@ from loguru import logger
 
 from domain.audit import Act
 from domain.signing_keys import KeyPolicy, SigningKey
-from usecases.ports import Clock, Database, Locksmith
+from usecases.ports.secrets import Locksmith
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Database
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from domain.audit import Anchor, AuditVerdict, Inspection
-from usecases.ports import Reads
+from usecases.ports.reads import Reads
 
 PAGE = 500
 

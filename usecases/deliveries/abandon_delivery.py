@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from domain.jobs import Lease
-from usecases.ports import Clock, Database
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Database
 
 
 @dataclass(frozen=True, slots=True)

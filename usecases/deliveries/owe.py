@@ -12,7 +12,8 @@ from domain.deliveries import CODE_MAILS, Delivery, DeliveryKind
 from domain.jobs import SendDelivery
 from domain.sessions import Session
 from domain.stories import Story
-from usecases.ports import Clock, Work
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Work
 
 PATIENCE = timedelta(hours=24)
 """For how long a mail that is no code is tried (the house's rule for mail faults)."""

@@ -16,19 +16,11 @@ from domain.jobs import Lease
 from domain.refusals import CodeExpired, UpstreamUnavailable
 from domain.sessions import Session
 from domain.stories import Chapter, Story
-from usecases.ports import (
-    Clock,
-    Codes,
-    Database,
-    Letters,
-    Mail,
-    Mailer,
-    MailFault,
-    Retry,
-    TextMessage,
-    TextMessages,
-    Work,
-)
+from usecases.ports.jobs import Retry
+from usecases.ports.mail import Letters, Mail, Mailer, MailFault, TextMessage, TextMessages
+from usecases.ports.secrets import Codes
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Database, Work
 
 if TYPE_CHECKING:
     from loguru import Logger  # exists in the stubs only

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from loguru import logger
 
-from usecases.ports import Clock, Database, Work
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Database, Work
 
 AT_ONCE = 200
 """Rows a transaction removes: it is short, and holds up nobody."""

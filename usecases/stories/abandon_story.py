@@ -7,7 +7,9 @@ from loguru import logger
 
 from domain.events import StoryFailed
 from domain.jobs import Lease
-from usecases.ports import Clock, Database, EventLog, Topic
+from usecases.ports.live import EventLog, Topic
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Database
 
 CODE = "UPSTREAM_UNAVAILABLE"
 MESSAGE = (

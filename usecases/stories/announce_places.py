@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from domain.events import StoryQueued
-from usecases.ports import EventLog, Reads, Topic
+from usecases.ports.live import EventLog, Topic
+from usecases.ports.reads import Reads
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ from loguru import logger
 from domain.events import StoryCanceled
 from domain.refusals import NotFound, Path
 from domain.stories import Story
-from usecases.ports import Clock, Database, EventLog, Topic
+from usecases.ports.live import EventLog, Topic
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Database
 from usecases.stories.job_key import job_key
 
 STORY_ID: Path = ("input", "storyId")

@@ -16,7 +16,9 @@ from domain.events import (
     Told,
 )
 from domain.stories import StoryStatus
-from usecases.ports import Clock, CursorLost, EventLog, LogAway, Reads, StoriesPage, Topic
+from usecases.ports.live import CursorLost, EventLog, LogAway, Topic
+from usecases.ports.reads import Reads, StoriesPage
+from usecases.ports.time_and_chance import Clock
 from usecases.stories.snapshot import NOWHERE, Snapshots, ending
 
 UNFINISHED = tuple(status for status in StoryStatus if not status.is_end)

@@ -8,7 +8,9 @@ from uuid import UUID
 from domain.events import ENDS, Cursor, Gap, Told
 from domain.refusals import NotFound
 from domain.stories import Story
-from usecases.ports import Clock, CursorLost, EventLog, Reads, Topic
+from usecases.ports.live import CursorLost, EventLog, Topic
+from usecases.ports.reads import Reads
+from usecases.ports.time_and_chance import Clock
 from usecases.stories.snapshot import Snapshots, ending
 
 

@@ -15,7 +15,10 @@ from domain.events import StoryQueued
 from domain.jobs import WriteStory
 from domain.refusals import Conflict, InputIssue, QuotaExceeded, Unauthenticated
 from domain.stories import Story, text_hash
-from usecases.ports import Clock, Database, EventLog, Randomness, Reads, Topic, Work
+from usecases.ports.live import EventLog, Topic
+from usecases.ports.reads import Reads
+from usecases.ports.time_and_chance import Clock, Randomness
+from usecases.ports.transactions import Database, Work
 from usecases.stories.job_key import job_key
 from usecases.validation import checked
 

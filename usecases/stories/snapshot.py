@@ -16,7 +16,9 @@ from domain.events import (
     StoryReady,
 )
 from domain.stories import Chapter, Story, StoryStatus
-from usecases.ports import Clock, EventLog, LiveText, LogAway, Reads, Topic
+from usecases.ports.live import EventLog, LiveText, LogAway, Topic
+from usecases.ports.reads import Reads
+from usecases.ports.time_and_chance import Clock
 
 NOWHERE = 10**17
 """A sequence that no log reaches: who comes with it is told of a gap once the log is back."""

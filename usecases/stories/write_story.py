@@ -19,19 +19,11 @@ from domain.events import (
 from domain.jobs import Lease
 from domain.stories import Chapter, Story, StoryPlan, StoryStatus, TokenUsage
 from usecases.deliveries.owe import OweMail
-from usecases.ports import (
-    Assignment,
-    Clock,
-    Database,
-    EventLog,
-    EventWriter,
-    LeaseLost,
-    Retry,
-    Storyteller,
-    StorytellerFault,
-    Topic,
-    Work,
-)
+from usecases.ports.jobs import Retry
+from usecases.ports.live import EventLog, EventWriter, Topic
+from usecases.ports.storytelling import Assignment, Storyteller, StorytellerFault
+from usecases.ports.time_and_chance import Clock
+from usecases.ports.transactions import Database, LeaseLost, Work
 from usecases.stories.release import PAUSE, released
 
 

@@ -24,7 +24,7 @@ from tests.factories import an_account
 from tests.fakes.mail import FakeMailer
 from tests.integration.api.service import logs_restored, served, settings
 from usecases.deliveries.send_delivery import SendDelivery as Send
-from usecases.ports import Mail
+from usecases.ports.mail import Mail
 
 EMAIL = "mira@readers.example"
 PASSWORD = "three quiet foxes at sea"

@@ -17,7 +17,7 @@ from tests.fakes.mail import FakeTexts
 from tests.smtp_server import SmtpServer, Verb
 from usecases.deliveries.owe import OweMail
 from usecases.deliveries.send_delivery import SendDelivery
-from usecases.ports import Retry
+from usecases.ports.jobs import Retry
 
 ACCOUNT = an_account(email="mira@readers.test")
 STORY = a_story(ACCOUNT.id, title="The Fox", words=150, storyteller="offline")

@@ -25,7 +25,7 @@ from domain.events import (
 from domain.stories import StoryStatus
 from tests.fakes.clock import FakeClock
 from tests.servers import Server
-from usecases.ports import CursorLost, FollowerTooSlow, LiveText, LogAway, Topic
+from usecases.ports.live import CursorLost, FollowerTooSlow, LiveText, LogAway, Topic
 
 STORY = Topic(UUID(int=1), UUID(int=2))
 ACCOUNT = Topic(UUID(int=1))

@@ -32,7 +32,7 @@ from tests.gemini_server import (
     rubbish,
     tokens_of,
 )
-from usecases.ports import Assignment, StorytellerFault
+from usecases.ports.storytelling import Assignment, StorytellerFault
 
 LIMITS = GeminiLimits(
     first_chunk_seconds=0.3,

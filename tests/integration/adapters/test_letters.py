@@ -14,7 +14,7 @@ from domain.briefs import StoryBrief
 from domain.deliveries import Delivery, DeliveryKind
 from domain.stories import Chapter, Story
 from tests.factories import a_chapter, a_delivery, a_session, a_story, an_account
-from usecases.ports import Mail
+from usecases.ports.mail import Mail
 
 ACCOUNT = an_account(email="mira@readers.test", display_name="Mira & Tom")
 SCRIPT = "<script>alert(1)</script>"

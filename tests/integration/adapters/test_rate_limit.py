@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from adapters.rate_limit import RedisRateLimiter
 from tests.servers import Server
-from usecases.ports import Allowance, Bucket, LimitsUnknown
+from usecases.ports.limits import Allowance, Bucket, LimitsUnknown
 
 
 async def take(limiter: RedisRateLimiter, bucket: Bucket) -> Allowance:

@@ -12,7 +12,7 @@ import pytest
 from adapters.smtp import Security, SmtpMailer, sender_domain
 from tests.certificates import server_and_client
 from tests.smtp_server import SmtpServer, Verb
-from usecases.ports import Mail, MailFault
+from usecases.ports.mail import Mail, MailFault
 
 MAIL = Mail(
     message_id="<01960000-0000-7000-8000-000000000001@storyloom.test>",

@@ -15,7 +15,7 @@ from adapters.texts import SIGNATURE, MailedTexts, WebhookTexts
 from tests.fakes.clock import START
 from tests.fakes.mail import FakeMailer
 from tests.integration.api.service import served
-from usecases.ports import MailFault, TextMessage
+from usecases.ports.mail import MailFault, TextMessage
 
 SECRET = b"s" * 32
 TEXT = TextMessage("<1@storyloom.test>", START, "+4915123456789", "123456 is your code")

@@ -11,7 +11,7 @@ from strawberry.schema.config import StrawberryConfig
 from api.identity import Caller
 from domain.refusals import InputIssue, InvalidInput, NotFound, QuotaExceeded, Unauthenticated
 from schema.scalars import SCALARS
-from usecases.ports import FollowerTooSlow
+from usecases.ports.live import FollowerTooSlow
 
 
 @dataclass

@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 
 from bootstrap.settings import Environment
 from tests.integration.api.service import Service, service
-from usecases.ports import Allowance, Bucket, LimitsUnknown
+from usecases.ports.limits import Allowance, Bucket, LimitsUnknown
 
 # --- request ids and logs -----------------------------------------------------------------------
 

@@ -20,7 +20,8 @@ from domain.jobs import Job, SendDelivery
 from tests.factories import a_chapter, a_session, a_story, an_account
 from tests.fakes.database import FakeJobQueue
 from tests.servers import Server
-from usecases.ports import LeaseLost, StoriesPage, Taken
+from usecases.ports.reads import StoriesPage
+from usecases.ports.transactions import LeaseLost, Taken
 
 
 @pytest.fixture

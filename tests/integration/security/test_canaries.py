@@ -18,7 +18,7 @@ from tests.fakes.mail import FakeTexts
 from tests.fakes.storyteller import FakeStoryteller
 from tests.integration.accounts.town import CHALLENGE, PAIR, Client, Town, town
 from tests.integration.api.service import GRAPHQL_WS
-from usecases.ports import MailFault
+from usecases.ports.mail import MailFault
 
 EMAIL = "canary.mira@canaries.example"
 MOVED = "canary.moved@canaries.example"

@@ -24,7 +24,11 @@ Ask = Callable[[Client, str], Awaitable[object]]
 
 @pytest.fixture
 async def place(postgres_url: str, redis_url: str) -> AsyncIterator[Town]:
-    limits = dict.fromkeys(("rate_limit_burst", "authentication_burst"), 100_000)
+    limits = {
+        "rate_limit_burst": 100_000,
+        "authentication_burst": 100_000,
+        "query_cost_per_minute": 100_000_000,
+    }
     async with town(postgres_url, redis_url, **limits) as running:
         yield running
 

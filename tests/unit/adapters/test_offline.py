@@ -13,7 +13,7 @@ from adapters.offline.storyteller import OfflineStoryteller
 from domain.briefs import AgeBand, Character, Genre, StoryBrief, Tone
 from domain.stories import PlannedChapter, StoryPlan, TokenUsage
 from domain.text import count_words
-from usecases.ports import Assignment
+from usecases.ports.storytelling import Assignment
 
 MARKS = re.compile(r"[{}\[\]<>|$\u00b6]")
 DOUBLED = re.compile(r"\b(\w+) \1\b", re.IGNORECASE)

@@ -10,7 +10,7 @@ from loguru import logger
 
 from domain.jobs import Job, SendDelivery
 from tests.fakes.database import FakeDatabase, FakeJobDesk, FakeJobQueue
-from usecases.ports import JobDesk, JobQueue
+from usecases.ports.jobs import JobDesk, JobQueue
 from workers.relay import Relay
 
 SOON, NEVER = timedelta(milliseconds=5), timedelta(hours=1)

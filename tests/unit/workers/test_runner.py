@@ -13,7 +13,8 @@ from loguru import logger
 from domain.jobs import Job, JobState, Lease, RetryPolicy, SendDelivery
 from tests.fakes.clock import FakeClock
 from tests.fakes.database import FakeDatabase, FakeJobDesk
-from usecases.ports import LeaseLost, Retry
+from usecases.ports.jobs import Retry
+from usecases.ports.transactions import LeaseLost
 from usecases.tracing import request_id
 from workers.runner import Handler, Runner, backoff, describe
 

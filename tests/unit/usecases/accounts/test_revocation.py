@@ -8,7 +8,7 @@ from domain.sessions import SessionEnd
 from tests.fakes.accounts import DEVICE, AccountDesk
 from usecases.accounts import announce_ends
 from usecases.accounts.revocation import Revocation
-from usecases.ports import Retry
+from usecases.ports.jobs import Retry
 
 
 async def test_what_was_over_is_neither_ended_nor_audited_again(desk: AccountDesk) -> None:

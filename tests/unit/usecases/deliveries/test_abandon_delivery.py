@@ -12,7 +12,7 @@ from tests.factories import a_delivery
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.database import FakeDatabase, FakeJobDesk
 from usecases.deliveries.abandon_delivery import AbandonDelivery
-from usecases.ports import LeaseLost
+from usecases.ports.transactions import LeaseLost
 
 
 async def claimed(database: FakeDatabase, delivery: Delivery) -> Lease:

@@ -12,7 +12,7 @@ from tests.factories import a_session, a_story, an_account
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.database import FakeDatabase, NoSuchParent
 from usecases.deliveries.owe import OweMail
-from usecases.ports import Taken
+from usecases.ports.transactions import Taken
 
 ACCOUNT = an_account(email="mira@readers.test")
 STORY = a_story(ACCOUNT.id)

@@ -20,7 +20,9 @@ from tests.fakes.database import FakeDatabase, FakeJobDesk, FakeWork
 from tests.fakes.mail import FakeLetters, FakeMailer, FakeTexts
 from usecases.deliveries.owe import OweMail
 from usecases.deliveries.send_delivery import SendDelivery
-from usecases.ports import LeaseLost, MailFault, Retry
+from usecases.ports.jobs import Retry
+from usecases.ports.mail import MailFault
+from usecases.ports.transactions import LeaseLost
 
 ACCOUNT = an_account(email="mira@readers.test", display_name="Mira")
 STORY = a_story(ACCOUNT.id, title="The Fox")

@@ -17,7 +17,7 @@ from tests.fakes.event_log import FakeEventLog
 from tests.fakes.reads import FakeReads
 from tests.fakes.storyteller import FakeStoryteller
 from usecases.deliveries.owe import OweMail
-from usecases.ports import Topic
+from usecases.ports.live import Topic
 from usecases.stories.request_story import RequestStory, StoryOrder, StoryQuota
 from usecases.stories.write_story import WriteStory
 

@@ -6,7 +6,8 @@ from domain.events import StoryFailed
 from domain.stories import StoryStatus
 from tests.fakes.storyteller import FakeStoryteller
 from tests.unit.usecases.stories.conftest import House
-from usecases.ports import Retry, StorytellerFault
+from usecases.ports.jobs import Retry
+from usecases.ports.storytelling import StorytellerFault
 from usecases.stories.abandon_story import CODE, MESSAGE, AbandonStory
 
 

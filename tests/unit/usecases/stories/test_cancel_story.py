@@ -9,7 +9,7 @@ from domain.stories import StoryStatus
 from tests.factories import an_account
 from tests.fakes.storyteller import FakeStoryteller
 from tests.unit.usecases.stories.conftest import House
-from usecases.ports import LeaseLost
+from usecases.ports.transactions import LeaseLost
 from usecases.stories.cancel_story import CancelStory
 
 

@@ -13,7 +13,9 @@ from tests.factories import an_account
 from tests.fakes.reads import FakeReads
 from tests.fakes.storyteller import FakeStoryteller
 from tests.unit.usecases.stories.conftest import House
-from usecases.ports import Retry, StoriesPage, StorytellerFault
+from usecases.ports.jobs import Retry
+from usecases.ports.reads import StoriesPage
+from usecases.ports.storytelling import StorytellerFault
 from usecases.stories.cancel_story import CancelStory
 from usecases.stories.follow_account import FollowAccount
 from usecases.stories.request_story import StoryOrder

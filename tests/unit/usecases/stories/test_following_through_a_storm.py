@@ -16,7 +16,7 @@ from tests.turmoil import (
 )
 from tests.unit.usecases.stories.conftest import House
 from usecases.deliveries.owe import OweMail
-from usecases.ports import Retry
+from usecases.ports.jobs import Retry
 from usecases.stories.follow_story import FollowStory
 from usecases.stories.write_story import WriteStory
 

@@ -11,7 +11,9 @@ from domain.stories import StoryStatus, joined, text_hash
 from tests.fakes.storyteller import CHAPTER_USAGE, PLAN_USAGE, FakeStoryteller
 from tests.story_reader import StoryReader
 from tests.unit.usecases.stories.conftest import House
-from usecases.ports import LeaseLost, Retry, StorytellerFault
+from usecases.ports.jobs import Retry
+from usecases.ports.storytelling import StorytellerFault
+from usecases.ports.transactions import LeaseLost
 from usecases.stories.cancel_story import CancelStory
 from usecases.stories.follow_story import FollowStory
 
