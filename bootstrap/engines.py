@@ -168,16 +168,39 @@ class EmbeddedRedis:
 
 
 def free_port(preferred: int = 0) -> int:
-    """Return `preferred` if nothing listens there on loopback, else a port that is free now."""
-    for port in (preferred, 0):
+    """Return `preferred` if nothing listens there on loopback, else a port that is free now.
+
+    It is ours until this process ends: another of our processes that asks meanwhile gets another,
+    although the server that it is for does not listen yet.
+    """
+    for wanted in (preferred, 0, 0, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("127.0.0.1", port))
+                probe.bind(("127.0.0.1", wanted))
             except OSError:
                 continue
-            return int(probe.getsockname()[1])
+            port = int(probe.getsockname()[1])
+        if _reserve(port):
+            return port
     raise OSError("no free port on 127.0.0.1")
+
+
+_RESERVATIONS: list[socket.socket] = []
+
+
+def _reserve(port: int) -> bool:
+    """Take a port's name, which the kernel frees when this process ends; only Linux has such."""
+    if sys.platform != "linux":
+        return True
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0storyloom/port/{port}")
+    except OSError:
+        name.close()
+        return False
+    _RESERVATIONS.append(name)
+    return True
 
 
 def _postgres_programs() -> Path:

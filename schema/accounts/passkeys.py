@@ -21,8 +21,8 @@ class PasskeyType(NodeType):
 
     name: str = strawberry.field(description="What its owner calls it: 1 to 60 characters.")
     created_at: datetime = strawberry.field(description="When it was added.")
-    last_log_in_at: datetime | None = strawberry.field(
-        description="When it logged in last; null before the first time."
+    last_used_at: datetime | None = strawberry.field(
+        name="lastLogInAt", description="When it logged in last; null before the first time."
     )
     backed_up: bool = strawberry.field(
         description="Whether it is kept by a service that copies it to other devices, as it said "
@@ -36,7 +36,7 @@ class PasskeyType(NodeType):
             id=global_id(PASSKEY, passkey.id),
             name=passkey.name,
             created_at=passkey.created_at,
-            last_log_in_at=passkey.last_used_at,
+            last_used_at=passkey.last_used_at,
             backed_up=passkey.backed_up,
         )
 

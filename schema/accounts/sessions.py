@@ -20,7 +20,7 @@ class SessionType(NodeType):
     device: str = strawberry.field(
         description="What the device said of itself, in words: `Firefox on Linux`. It may lie."
     )
-    place: str = strawberry.field(
+    location: str = strawberry.field(
         description="Roughly where the log-in came from: a country where the operator has a "
         "database for it, else `private network`, or the address without its last part, like "
         "`203.0.113.x` or `2001:db8:1::/64`."
@@ -42,7 +42,7 @@ class SessionType(NodeType):
         return cls(
             id=global_id(SESSION, seen.session.id),
             device=seen.device,
-            place=seen.place,
+            location=seen.place,
             created_at=seen.session.created_at,
             last_used_at=seen.session.last_used_at,
             expires_at=seen.ends_at,

@@ -19,7 +19,7 @@ async def test_an_account_sees_where_it_is_logged_in(place: Town, mira: Client) 
     newest, first = await mira.sessions()
     assert (newest["device"], newest["isCurrent"]) == ("StoryloomApp", False)
     assert (first["device"], first["isCurrent"]) == ("Firefox on Linux", True)
-    assert first["place"] == "this computer"
+    assert first["location"] == "this computer"
     assert first["createdAt"] == first["lastUsedAt"] < first["expiresAt"]
 
     await mira.refresh(refreshToken=mira.refresh_token or "")
