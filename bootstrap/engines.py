@@ -186,9 +186,6 @@ def free_port(preferred: int = 0) -> int:
     raise OSError("no free port on 127.0.0.1")
 
 
-_RESERVATIONS: list[socket.socket] = []
-
-
 def _reserve(port: int) -> bool:
     """Take a port's name, which the kernel frees when this process ends; only Linux has such."""
     if sys.platform != "linux":
@@ -199,7 +196,7 @@ def _reserve(port: int) -> bool:
     except OSError:
         name.close()
         return False
-    _RESERVATIONS.append(name)
+    name.detach()  # nobody closes it: the process keeps it for as long as it lives
     return True
 
 

@@ -36,6 +36,7 @@ CAUGHT_MAILS = 500
 
 HURRIED: Mapping[str, str] = {
     "LOG_FORMAT": "pretty",
+    "AUTHENTICATION_BURST": "100",
     "STORIES_PER_DAY": "50",
     "STORIES_PER_MONTH": "500",
     "DRAIN_SECONDS": "4",

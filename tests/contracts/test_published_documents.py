@@ -1,6 +1,7 @@
 """What we publish holds: the schema describes itself, and every operation we show is valid."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +68,13 @@ def test_the_committed_schema_equals_the_code() -> None:
 def test_the_operations_of_our_pages_are_valid(page: Path) -> None:
     for document in blocks(page):
         assert errors_of(document) == [], document
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_links_of_our_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
 
 
 def test_the_readme_holds_the_whole_recipe() -> None:

@@ -161,7 +161,8 @@ class Client:
     async def sessions(self) -> list[dict[str, Any]]:
         """Return the viewer's sessions."""
         answer = await self.run(
-            "{ viewer { sessions { id device location createdAt lastUsedAt expiresAt isCurrent } } }"
+            "{ viewer { sessions {"
+            " id device location createdAt lastUsedAt expiresAt isCurrent } } }"
         )
         found: list[dict[str, Any]] = answer["data"]["viewer"]["sessions"]
         return found
