@@ -23,6 +23,9 @@ _THEMES: Final = (
     "If you ask what it is about, the short answer is: {themes}.",
     "It has a good deal to do with {themes}, as will be seen.",
     "Keep one thing in mind while you listen: {themes}.",
+    "You will find {themes} in it, sometimes where one would not look.",
+    "Somebody asked for a story about {themes}, and this one put its hand up.",
+    "Whatever else happens in it, remember {themes}.",
 )
 
 
