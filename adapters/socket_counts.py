@@ -67,7 +67,8 @@ OUTAGES = (*REDIS_OUTAGES, NoScriptError, TimeoutError)
 class RedisSocketCounts:
     """Implements `SocketCounts`, while it is `open`."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, beat_seconds: float = BEAT_SECONDS) -> None:
+        self._beat_seconds = beat_seconds
         self._redis = redis
         self._process = uuid4().hex
         self._own: Counter[str] = Counter()
@@ -132,7 +133,7 @@ class RedisSocketCounts:
     async def _beat_on(self) -> None:
         while True:
             await self.beat()
-            await asyncio.sleep(BEAT_SECONDS)
+            await asyncio.sleep(self._beat_seconds)
 
     def _subtract(self, holder: str) -> None:
         self._own[holder] -= 1

@@ -3,6 +3,7 @@
 import hmac
 import secrets
 from base64 import b32encode
+from collections.abc import Callable
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -35,15 +36,18 @@ class PyotpTotpCodes:
     copied to another account opens nothing.
     """
 
-    def __init__(self, *, key: bytes, clock: Clock) -> None:
-        """`key` is a secret of 32 bytes."""
+    def __init__(
+        self, *, key: bytes, clock: Clock, draw: Callable[[int], bytes] = secrets.token_bytes
+    ) -> None:
+        """`key` is a secret of 32 bytes; `draw` gives so many that nobody can guess."""
+        self._draw = draw
         derive = HKDF(SHA256(), length=32, salt=None, info=b"storyloom totp secret")
         self._cipher = AESGCM(derive.derive(key))
         self._clock = clock
 
     def draw(self, account: Account) -> TotpSecret:
         """Draw a secret for the account's app."""
-        secret = b32encode(secrets.token_bytes(SECRET_BYTES)).decode()
+        secret = b32encode(self._draw(SECRET_BYTES)).decode()
         return TotpSecret(
             secret=secret,
             uri=TOTP(secret).provisioning_uri(name=account.email, issuer_name=ISSUER),

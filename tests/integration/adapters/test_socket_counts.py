@@ -5,7 +5,6 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 
-from adapters import socket_counts
 from adapters.socket_counts import PROCESSES, RedisSocketCounts
 from tests.servers import Server
 
@@ -84,22 +83,13 @@ async def test_without_redis_each_process_counts_its_own(own_redis: Server) -> N
         assert not await second.claim("a", MOST)
 
 
-async def test_while_it_is_open_it_shows_life_and_then_no_more(
-    redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(socket_counts, "BEAT_SECONDS", 0)
-    counts, beaten = RedisSocketCounts(redis), asyncio.Event()
-    beat = counts.beat
-
-    async def watched() -> None:
-        await beat()
-        beaten.set()
-
-    monkeypatch.setattr(counts, "beat", watched)
+async def test_while_it_is_open_it_shows_life_and_then_no_more(redis: Redis) -> None:
+    counts, signs = RedisSocketCounts(redis, beat_seconds=0.002), set[float]()
     async with counts.open(), asyncio.timeout(5):
-        for _ in range(3):
-            beaten.clear()
-            await beaten.wait()
+        while len(signs) < 3:
+            signs.update(
+                score for _, score in await redis.zrange(PROCESSES, 0, -1, withscores=True)
+            )
         assert await redis.zcard(PROCESSES) == 1
 
     assert await redis.zcard(PROCESSES) == 0
