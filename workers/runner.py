@@ -207,6 +207,8 @@ def describe(error: BaseException) -> str:
 def _traced(job: Job) -> Iterator[None]:
     """Bind every log line of the job, and of the jobs it promises, to where it came from."""
     known = {key: value for key, value in job.task.items() if key.endswith("_id")}
+    if job.account_id is not None:
+        known["user_id"] = str(job.account_id)
     reset = request_id.set(job.request_id)
     with logger.contextualize(
         job_id=str(job.id),

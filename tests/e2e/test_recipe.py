@@ -1,5 +1,7 @@
 """The README's recipe, word for word, over real HTTP, WebSocket, SMTP and a real worker."""
 
+import asyncio
+import json
 from hashlib import sha256
 
 from tests.clients.graphql import GraphQLApi
@@ -40,6 +42,37 @@ async def test_from_sign_up_to_the_story_in_the_library_and_in_the_mail(
         assert " ".join(paragraph.split()) in " ".join(mail.text.split())
 
     assert sha256(reader.text.encode()).hexdigest() == (await ada.stored(story["id"]))["sha256"]
+
+
+async def test_the_log_follows_a_story_from_the_request_to_its_mail(
+    api: GraphQLApi, deployment: Deployment, mail_server: SmtpServer
+) -> None:
+    ada = await log_in(api, mail_server)
+    answer = await api.post(RECIPE["RequestStory"], token=ada.token)
+    request_id = answer.body["extensions"]["requestId"]
+    await mail_server.mail_to(ADDRESS, count=2, within=30)
+
+    def lines(process: str, message: str) -> list[dict[str, str]]:
+        written = deployment.log(process).splitlines()
+        # arq's command says in a form of its own that it starts, before it asks for ours.
+        found = [json.loads(line) for line in written if line.startswith("{")]
+        return [
+            line
+            for line in found
+            if line.get("request_id") == request_id and line["message"] == message
+        ]
+
+    async with asyncio.timeout(10):
+        while not lines("worker", "Mail sent"):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)  # only its log tells
+
+    [served] = lines("api", "Request served")
+    writing, mailing = lines("worker", "Job started")
+    [sent] = lines("worker", "Mail sent")
+    assert (writing["job_kind"], mailing["job_kind"]) == ("write_story", "send_delivery")
+    assert sent["job_id"] == mailing["job_id"]
+    assert sent["story_id"] == writing["story_id"]
+    assert {line["user_id"] for line in (served, writing, mailing, sent)} == {served["user_id"]}
 
 
 async def test_the_graphql_ws_client_follows_a_story_to_its_end(

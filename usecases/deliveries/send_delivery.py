@@ -239,7 +239,9 @@ def _minutes(left: timedelta) -> int:
 
 def _log(delivery: Delivery) -> "Logger":
     """Bind what a line may say of a mail: its address only as a hash."""
+    about_story = delivery.kind is DeliveryKind.STORY_READY and delivery.subject_id is not None
     return logger.bind(
+        **({"story_id": str(delivery.subject_id)} if about_story else {}),
         delivery_id=str(delivery.id),
         delivery_kind=delivery.kind.value,
         delivery_attempt=delivery.attempts,
