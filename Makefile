@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := adapters api bootstrap db domain schema tests usecases workers
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint format format-check types imports schema schema-check reference lock clean
+.PHONY: help install run test figures check lint format format-check types imports schema schema-check reference lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -17,6 +17,9 @@ run: install ## Start everything: databases, API, worker, mail catcher (Ctrl-C s
 
 test: install ## Run the whole suite against a PostgreSQL and a Redis of its own
 	@$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadgroup
+
+figures: install ## Hold the security page's figures on their whole scale, and print them
+	@$(BIN)/pytest -m figures --full --numprocesses 2 --dist loadgroup
 
 check: lint format-check types imports schema-check test ## Run everything that a change must pass
 

@@ -19,6 +19,8 @@ from bootstrap.engines import DISPOSABLE, EmbeddedPostgres, EmbeddedRedis, free_
 from db.migrations import migrate
 from tests.servers import Server, started
 
+pytest_plugins = ["tests.figures"]
+
 Postgres = pytest.StashKey[Server]()
 Scratch = pytest.StashKey[Path]()
 TEMPLATE = "storyloom_template"
