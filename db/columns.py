@@ -1,15 +1,16 @@
 """Column types: how a domain value looks in PostgreSQL."""
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
-from sqlalchemy import Dialect, Text
+from sqlalchemy import Dialect, SmallInteger, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 V = TypeVar("V")
 S = TypeVar("S", bound=StrEnum)
+N = TypeVar("N", bound=IntEnum)
 
 
 class Document(TypeDecorator[V], Generic[V]):
@@ -51,5 +52,24 @@ class Name(TypeDecorator[S], Generic[S]):
         return None if value is None else self.kind(value).value
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> S | None:  # noqa: ARG002
+        """Return the member."""
+        return None if value is None else self.kind(value)
+
+
+class Number(TypeDecorator[N], Generic[N]):
+    """A member of an enumeration, stored by its number, so that PostgreSQL can sort by it."""
+
+    impl = SmallInteger
+    cache_ok = True
+
+    def __init__(self, kind: type[N]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def process_bind_param(self, value: N | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        """Refuse what is no member."""
+        return None if value is None else int(self.kind(value))
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> N | None:  # noqa: ARG002
         """Return the member."""
         return None if value is None else self.kind(value)

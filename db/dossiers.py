@@ -37,6 +37,7 @@ class Section:
 SECRET = "whoever has it can guess at a secret"  # noqa: S105 - a reason
 CHAIN = "proves that the trail is whole, and says nothing of the account"
 FENCE = "tells workers apart, and says nothing of the account"
+DEADLINE = "the job's deadline says it"
 OWNER = "the account itself"
 INSIDE = "what it stands in"
 
@@ -56,7 +57,9 @@ SECTIONS = (
     Section("passkeys", "passkeys", omitted={"account_id": OWNER}),
     Section("stories", "stories", omitted={"account_id": OWNER}),
     Section("chapters", "chapters", key="story_id", parent="stories", omitted={"story_id": INSIDE}),
-    Section("jobs", "jobs", omitted={"account_id": OWNER, "lease_token": FENCE}),
+    Section(
+        "jobs", "jobs", omitted={"account_id": OWNER, "lease_token": FENCE, "budget": DEADLINE}
+    ),
     Section("deliveries", "deliveries", omitted={"account_id": OWNER}),
     Section(
         "audit_entries",
@@ -78,7 +81,11 @@ SECTIONS = (
     ),
 )
 
-IMPERSONAL = {"signing_keys": "keys of the service"}
+IMPERSONAL = {
+    "signing_keys": "keys of the service",
+    "schedules": "when the service's own work is due",
+    "provider_slots": "calls that run, without whom they are for",
+}
 """Tables that hold nothing of any account, and what they hold instead."""
 
 

@@ -6,23 +6,25 @@ A table row checks nothing when it is made, so rows are made from entities alone
 # SQLModel types `model_config` more narrowly than pydantic; at run time the two are merged.
 # mypy: disable-error-code="misc"
 
+from datetime import timedelta
 from typing import Any, ClassVar, NoReturn, TypeVar
 from uuid import UUID
 
+from pydantic import AwareDatetime
 from sqlalchemy import BigInteger, Index, LargeBinary, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
-from db.columns import Document, Name
+from db.columns import Document, Name, Number
 from domain.accounts import Account, AccountStatus, Interest, Role
 from domain.audit import Act, AuditDetails, AuditEntry
 from domain.briefs import StoryBrief
 from domain.deliveries import Delivery, DeliveryKind, DeliveryStatus
 from domain.devices import KnownDevice
 from domain.entity import Entity
-from domain.jobs import Job, JobState
+from domain.jobs import Job, JobState, Priority, Queue
 from domain.passkeys import Passkey
 from domain.second_factors import RecoveryCode, TotpFactor
 from domain.sessions import RefreshToken, Session, SessionEnd
@@ -35,9 +37,11 @@ R = TypeVar("R", bound=SQLModel)
 UNIQUE_VIOLATION = "23505"
 """SQLSTATE of PostgreSQL's `unique_violation`."""
 
-LIVE_JOB = text("state IN ('queued', 'running')")
+LIVE_JOB = text("state IN ('scheduled', 'queued', 'running')")
+SCHEDULED_JOB = text("state = 'scheduled'")
 QUEUED_JOB = text("state = 'queued'")
 RUNNING_JOB = text("state = 'running'")
+DEAD_JOB = text("state = 'dead'")
 """Literals, not parameters: only so can PostgreSQL prove that a partial index serves a query."""
 
 
@@ -172,18 +176,65 @@ class ChapterRow(Chapter, SQLModel, table=True):
 
 
 class JobRow(Job, SQLModel, table=True):
-    """`jobs`: the outbox. The partial indexes are as small as the work that waits."""
+    """`jobs`: the outbox. The partial indexes are as small as the work that waits.
+
+    `budget` is how long the job may be tried, so that one which is revived gets as long again.
+    """
 
     __tablename__: ClassVar[str] = "jobs"
     __table_args__ = (
         Index("jobs_live", "dedupe_key", "kind", unique=True, postgresql_where=LIVE_JOB),
-        Index("jobs_queued", "run_at", "id", postgresql_where=QUEUED_JOB),
+        Index(
+            "jobs_of_account",
+            "account_id",
+            "queue",
+            "priority",
+            "turn",
+            postgresql_where=LIVE_JOB,
+        ),
+        Index("jobs_scheduled", "run_at", postgresql_where=SCHEDULED_JOB),
+        Index("jobs_queued", "queue", "priority", "turn", "id", postgresql_where=QUEUED_JOB),
         Index("jobs_running", "lease_until", postgresql_where=RUNNING_JOB),
+        Index("jobs_dead", "finished_at", "id", postgresql_where=DEAD_JOB),
+        Index(
+            "jobs_tick",
+            "schedule",
+            "scheduled_for",
+            unique=True,
+            postgresql_where=text("schedule IS NOT NULL"),
+        ),
     )
 
     id: UUID = Field(primary_key=True)
     task: dict[str, Any] = Field(sa_type=JSONB)
+    queue: Queue = Field(sa_type=Name(Queue))
+    priority: Priority = Field(sa_type=Number(Priority))
+    turn: int = Field(sa_type=BigInteger)
     state: JobState = Field(sa_type=Name(JobState))
+    budget: timedelta
+
+
+class ScheduleRow(SQLModel, table=True):
+    """`schedules`: when each is next due."""
+
+    __tablename__: ClassVar[str] = "schedules"
+
+    name: str = Field(primary_key=True, max_length=60)
+    next_at: AwareDatetime
+
+
+class ProviderSlotRow(SQLModel, table=True):
+    """`provider_slots`: who may call a provider, and until when without saying so again.
+
+    A slot is free that has no holder, or one whose time is up.
+    """
+
+    __tablename__: ClassVar[str] = "provider_slots"
+
+    provider: str = Field(primary_key=True, max_length=60)
+    number: int = Field(primary_key=True, ge=1)
+    holder: UUID | None = None
+    until: AwareDatetime | None = None
 
 
 class DeliveryRow(Delivery, SQLModel, table=True):

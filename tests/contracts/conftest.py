@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from db.database import SqlDatabase, create_engine
-from db.jobs import SqlJobDesk
+from db.job_desk import SqlJobDesk
 from db.reads import SqlReads
 from tests.fakes.clock import FakeClock
 from tests.fakes.database import FakeDatabase, FakeJobDesk, FakeJobQueue
@@ -18,6 +18,19 @@ from usecases.ports.reads import Reads
 from usecases.ports.transactions import Database
 
 LEASE = timedelta(seconds=30)
+
+BACKDATE = (
+    """UPDATE jobs SET run_at = run_at - CAST(:by AS interval),
+        deadline = deadline - CAST(:by AS interval),
+        lease_until = lease_until - CAST(:by AS interval),
+        woken_at = woken_at - CAST(:by AS interval)""",
+    "UPDATE schedules SET next_at = next_at - CAST(:by AS interval)",
+    # No two ticks may meet on the way, so they take it by another century.
+    """UPDATE jobs SET
+        scheduled_for = scheduled_for - CAST(:by AS interval) - interval '100 years'""",
+    """UPDATE jobs SET scheduled_for = scheduled_for + interval '100 years'
+        WHERE CAST(:by AS interval) > interval '0'""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +62,8 @@ async def truth(request: pytest.FixtureRequest, postgres_url: str) -> AsyncItera
     async def backdate(by: timedelta) -> None:
         """Let time pass for the jobs: PostgreSQL's own clock cannot be set."""
         async with engine.begin() as connection:
-            await connection.execute(
-                text(
-                    "UPDATE jobs SET run_at = run_at - CAST(:by AS interval),"
-                    " lease_until = lease_until - CAST(:by AS interval),"
-                    " woken_at = woken_at - CAST(:by AS interval)"
-                ),
-                {"by": by},
-            )
+            for statement in BACKDATE:
+                await connection.execute(text(statement), {"by": by})
 
     yield Truth(
         SqlDatabase(engine, queue), SqlJobDesk(engine, LEASE), SqlReads(engine), queue, backdate

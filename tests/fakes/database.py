@@ -7,9 +7,9 @@ lost.
 
 import asyncio
 from collections.abc import (
-    AsyncGenerator,
     AsyncIterator,
     Callable,
+    Collection,
     Iterable,
     Mapping,
     Sequence,
@@ -24,12 +24,12 @@ from uuid import UUID, uuid4
 from uuid_utils.compat import uuid7
 
 from db.dossiers import SECTIONS, Section, assemble
-from domain.accounts import Account, AccountStatus
+from domain.accounts import Account, AccountStatus, Role
 from domain.audit import GENESIS, Act, AuditDetails, AuditEntry, AuditRecord
 from domain.deliveries import Delivery, DeliveryKind
 from domain.devices import KnownDevice
 from domain.entity import Entity
-from domain.jobs import Job, JobState, Lease, Task
+from domain.jobs import Job, JobState, Lease, Priority, Queue, Schedule, Task, Terms
 from domain.passkeys import Passkey
 from domain.second_factors import RecoveryCode, TotpFactor
 from domain.sessions import Device, RefreshToken, Session
@@ -42,7 +42,7 @@ from usecases.ports.transactions import Dossier, LeaseLost, Taken
 from usecases.tracing import request_id
 
 E = TypeVar("E", bound=Entity)
-LIVE = {JobState.QUEUED, JobState.RUNNING}
+LIVE = {JobState.SCHEDULED, JobState.QUEUED, JobState.RUNNING}
 
 
 class NoSuchParent(Exception):  # noqa: N818 - what PostgreSQL calls a foreign key violation
@@ -70,6 +70,8 @@ class Tables:
     stories: dict[UUID, Story] = field(default_factory=dict)
     chapters: dict[UUID, Chapter] = field(default_factory=dict)
     jobs: dict[UUID, Job] = field(default_factory=dict)
+    budgets: dict[UUID, timedelta] = field(default_factory=dict)
+    schedules: dict[str, datetime] = field(default_factory=dict)
     deliveries: dict[UUID, Delivery] = field(default_factory=dict)
     audit: dict[UUID, AuditEntry] = field(default_factory=_Written)
     audit_details: dict[UUID, AuditDetails] = field(default_factory=_Written)
@@ -92,6 +94,8 @@ class Tables:
         _unique("an idempotency key", keyed, lambda row: (row.account_id, row.idempotency_key))
         _unique("a chapter", self.chapters.values(), lambda row: (row.story_id, row.number))
         _unique("a live job", live, lambda row: (row.kind, row.dedupe_key))
+        ticked = (j for j in self.jobs.values() if j.schedule is not None)
+        _unique("a tick", ticked, lambda row: (row.schedule, row.scheduled_for))
         _unique("a kid", self.signing_keys.values(), lambda row: row.kid)
         _unique("an event key", self.deliveries.values(), lambda row: row.event_key)
         _parents(
@@ -160,7 +164,7 @@ class FakeDatabase:
             staged.check()
             self._commit(staged)
         if self._queue is not None:
-            if due := [job for job in work.jobs.added if job.run_at <= self.clock.now()]:
+            if due := [job for job in work.jobs.added if job.state is JobState.QUEUED]:
                 await self._queue.wake(deepcopy(due))
             if work.jobs.called_off:
                 await self._queue.call_off(work.jobs.called_off)
@@ -256,6 +260,22 @@ class FakeAudit:
         details = self._tables.audit_details
         self._tables.audit_details = _without(details, lambda row: row.id in erased)
 
+    async def forget_strangers(self, before: datetime, limit: int) -> int:
+        entries, accounts = self._tables.audit, self._tables.accounts
+
+        def is_strangers(details: AuditDetails) -> bool:
+            entry = entries[details.id]
+            if entry.occurred_at >= before:
+                return False
+            if entry.account_id is None:
+                return bool(details.client_address or details.user_agent)
+            return entry.account_id not in accounts
+
+        doomed = _some(self._tables.audit_details, is_strangers, limit)
+        details = self._tables.audit_details
+        self._tables.audit_details = _without(details, lambda row: row.id in doomed)
+        return len(doomed)
+
 
 class FakeSigningKeys:
     """The keys of the access tokens in memory."""
@@ -319,6 +339,10 @@ class FakeAccounts:
         )
         self._remove(doomed)
         return len(doomed)
+
+    async def with_role(self, role: Role) -> list[Account]:
+        found = (a for a in self._tables.accounts.values() if a.role is role)
+        return sorted(found, key=lambda a: (a.created_at, a.id))
 
     async def leaving(self, due: datetime, limit: int) -> list[UUID]:
         found = [
@@ -566,28 +590,53 @@ class FakeJobs:
         self,
         task: Task,
         *,
-        dedupe_key: str,
         account_id: UUID | None = None,
         run_at: datetime | None = None,
+        key: str | None = None,
+        priority: Priority | None = None,
     ) -> Job:
-        alive = _first(job for job in self._live(dedupe_key) if job.kind == task.kind)
-        if alive is not None:
+        key = task.key if key is None else key
+        if (alive := self._live(task.terms.kind, key)) is not None:
             return alive
-        now = self._clock.now()
-        job = Job(
-            kind=task.kind,
-            task=task.model_dump(mode="json"),
-            dedupe_key=dedupe_key,
+        job = promised(
+            self._tables,
+            self._clock.now(),
+            task,
+            key=key,
             account_id=account_id,
-            request_id=request_id.get(),
-            created_at=now,
-            run_at=run_at or now,
+            run_at=run_at,
+            priority=priority,
         )
-        self.added.append(_insert(self._tables, self._tables.jobs, job))
-        return self.added[-1]
+        self.added.append(job)
+        return job
 
-    async def cancel(self, dedupe_key: str) -> None:
-        self._cancel(self._live(dedupe_key))
+    async def report(self, lease: Lease, progress: int, total: int) -> None:
+        job = held(self._tables, lease, self._clock.now())
+        job.progress, job.progress_total = progress, total
+
+    async def revive(self, job_id: UUID) -> Job | None:
+        job = self._tables.jobs.get(job_id)
+        if job is None or job.state is not JobState.DEAD:
+            return None
+        now = self._clock.now()
+        _wait_again(job, _floor(self._tables, job))
+        job.attempt, job.finished_at = 0, None
+        job.run_at = job.woken_at = now
+        job.deadline = now + self._tables.budgets[job_id]
+        self._tables.check()
+        self.added.append(job)
+        return job
+
+    async def discard(self, job_id: UUID) -> Job | None:
+        job = self._tables.jobs.get(job_id)
+        if job is None or job.state is not JobState.DEAD:
+            return None
+        job.state, job.finished_at = JobState.CANCELED, self._clock.now()
+        return job
+
+    async def cancel(self, kind: type[Task], key: str) -> None:
+        if (alive := self._live(kind.terms.kind, key)) is not None:
+            self._cancel([alive])
 
     async def cancel_all(self, account_id: UUID) -> None:
         jobs = self._tables.jobs.values()
@@ -612,9 +661,70 @@ class FakeJobs:
         self._tables.jobs = _without(self._tables.jobs, lambda row: row.id in doomed)
         return len(doomed)
 
-    def _live(self, dedupe_key: str) -> list[Job]:
+    def _live(self, kind: str, key: str) -> Job | None:
         jobs = self._tables.jobs.values()
-        return [job for job in jobs if job.dedupe_key == dedupe_key and job.state in LIVE]
+        return _first(j for j in jobs if (j.kind, j.dedupe_key) == (kind, key) and j.state in LIVE)
+
+
+def promised(
+    tables: Tables,
+    now: datetime,
+    task: Task,
+    *,
+    key: str,
+    account_id: UUID | None = None,
+    run_at: datetime | None = None,
+    priority: Priority | None = None,
+    schedule: str | None = None,
+    scheduled_for: datetime | None = None,
+) -> Job:
+    """Store a job, and return it."""
+    terms = task.terms
+    is_due = run_at is None or run_at <= now
+    job = Job(
+        kind=terms.kind,
+        version=terms.version,
+        task=task.model_dump(mode="json"),
+        queue=terms.queue,
+        priority=terms.priority if priority is None else priority,
+        dedupe_key=key,
+        account_id=account_id,
+        request_id=request_id.get(),
+        schedule=schedule,
+        scheduled_for=scheduled_for,
+        state=JobState.QUEUED if is_due else JobState.SCHEDULED,
+        created_at=now,
+        run_at=run_at or now,
+        deadline=(run_at or now) + terms.retry.budget,
+        woken_at=now if is_due else None,
+    )
+    of_account = [j.turn for j in _rivals(tables, job, LIVE) if j.account_id == account_id]
+    job.turn = max([_floor(tables, job), *(turn + 1 for turn in of_account)])
+    tables.budgets[job.id] = terms.retry.budget
+    return _insert(tables, tables.jobs, job)
+
+
+def claim_order(job: Job) -> tuple[Priority, int, UUID]:
+    """Return what the jobs of a queue are sorted by."""
+    return job.priority, job.turn, job.id
+
+
+def _rivals(tables: Tables, job: Job, states: set[JobState]) -> list[Job]:
+    there = (job.queue, job.priority)
+    jobs = tables.jobs.values()
+    return [j for j in jobs if (j.queue, j.priority) == there and j.state in states]
+
+
+def _floor(tables: Tables, job: Job) -> int:
+    waiting = [j.turn for j in _rivals(tables, job, {JobState.QUEUED})]
+    running = [j.turn for j in _rivals(tables, job, {JobState.RUNNING})]
+    return min(waiting) if waiting else max(running, default=0)
+
+
+def _wait_again(job: Job, floor: int) -> None:
+    job.turn = max(job.turn, floor)
+    job.state, job.woken_at = JobState.QUEUED, None
+    job.lease_token = job.lease_until = None
 
 
 class FakeDeliveries:
@@ -637,12 +747,12 @@ class FakeDeliveries:
         self._tables.deliveries = _without(deliveries, lambda row: row.recipient in recipients)
 
     async def owed_since(
-        self, account_id: UUID, kind: DeliveryKind, since: datetime
+        self, account_id: UUID, kinds: Collection[DeliveryKind], since: datetime
     ) -> list[datetime]:
         return sorted(
             d.created_at
             for d in self._tables.deliveries.values()
-            if (d.account_id, d.kind) == (account_id, kind) and d.created_at > since
+            if d.account_id == account_id and d.kind in kinds and d.created_at > since
         )
 
     async def remove_decoys(self, before: datetime, limit: int) -> int:
@@ -662,20 +772,23 @@ class FakeJobDesk:
         self,
         database: FakeDatabase,
         lease: timedelta = timedelta(seconds=30),
-        wake_again: timedelta = timedelta(seconds=5),
+        wake_again: timedelta = timedelta(seconds=1),
     ) -> None:
         self._database, self._lease, self._wake_again = database, lease, wake_again
 
-    async def claim(self, job_id: UUID) -> tuple[Job, Lease] | None:
+    async def claim(self, queue: Queue, known: Sequence[Terms]) -> tuple[Job, Lease] | None:
         async with self._database.alone() as tables:
-            now = self._database.clock.now()
-            job = tables.jobs.get(job_id)
-            if job is None or not _is_free(job, now):
+            if (job := _first(_queued(tables, queue, known))) is None:
                 return None
             job.state, job.attempt = JobState.RUNNING, job.attempt + 1
-            job.lease_token, job.lease_until = uuid4(), now + self._lease
+            job.lease_token = uuid4()
+            job.lease_until = self._database.clock.now() + self._lease
             lease = Lease(
-                job_id=job.id, token=job.lease_token, attempt=job.attempt, until=job.lease_until
+                job_id=job.id,
+                token=job.lease_token,
+                attempt=job.attempt,
+                until=job.lease_until,
+                time_left=job.deadline - self._database.clock.now(),
             )
             return job.model_copy(deep=True), lease
 
@@ -688,9 +801,11 @@ class FakeJobDesk:
         async with self._job(lease) as job:
             self._end(job, JobState.DONE)
 
-    async def retry(self, lease: Lease, at: datetime, error: str) -> None:
+    async def retry(self, lease: Lease, after: timedelta, error: str) -> None:
         async with self._job(lease) as job:
-            self._requeue(job, at)
+            job.state, job.woken_at = JobState.SCHEDULED, None
+            job.run_at = self._database.clock.now() + after
+            job.lease_token = job.lease_until = None
             job.last_error = error
 
     async def bury(self, lease: Lease, error: str) -> None:
@@ -698,34 +813,48 @@ class FakeJobDesk:
             self._end(job, JobState.DEAD)
             job.last_error = error
 
-    async def release(self, lease: Lease, *, until: datetime | None = None) -> None:
+    async def release(self, lease: Lease) -> None:
         async with self._job(lease) as job:
-            self._requeue(job, until or self._database.clock.now())
+            _wait_again(job, _floor(self._database.tables, job))
             job.attempt -= 1
 
-    async def due(self, limit: int) -> list[Job]:
+    async def due(self, limit: int, known: Sequence[Terms]) -> list[Job]:
         async with self._database.alone() as tables:
             now = self._database.clock.now()
-            due = sorted(
-                (
-                    job
-                    for job in tables.jobs.values()
-                    if _is_free(job, now)
-                    and (
-                        job.woken_at is None
-                        or (job.lease_until is not None and job.woken_at < job.lease_until)
-                        or job.woken_at < now - self._wake_again
-                    )
-                ),
-                key=lambda job: (job.run_at, job.id),
-            )[:limit]
-            for job in due:
+            back = [j for j in tables.jobs.values() if _has_come(j, now) or _is_silent(j, now)]
+            for job, floor in [(job, _floor(tables, job)) for job in back]:
+                _wait_again(job, floor)
+            woken = [
+                job
+                for queue in sorted(Queue)
+                for job in _queued(tables, queue, known)[:limit]
+                if job.woken_at is None or job.woken_at < now - self._wake_again
+            ]
+            for job in woken:
                 job.woken_at = now
-            return deepcopy(due)
+            return deepcopy(woken)
 
-    async def promised(self) -> AsyncGenerator[None, None]:
-        """Yield once: nothing announces commits here."""
-        yield
+    async def tick(self, schedules: Sequence[Schedule]) -> list[Job]:
+        added = []
+        async with self._database.alone() as tables:
+            now = self._database.clock.now()
+            for schedule in schedules:
+                upcoming = schedule.next_after(now)
+                if tables.schedules.get(schedule.name, upcoming) <= now:
+                    passed = upcoming - schedule.every
+                    key = f"{schedule.name}@{passed.isoformat()}"
+                    added.append(
+                        promised(
+                            tables,
+                            now,
+                            schedule.task,
+                            key=key,
+                            schedule=schedule.name,
+                            scheduled_for=passed,
+                        )
+                    )
+                tables.schedules[schedule.name] = upcoming
+        return deepcopy(added)
 
     @asynccontextmanager
     async def _job(self, lease: Lease) -> AsyncIterator[Job]:
@@ -736,16 +865,25 @@ class FakeJobDesk:
         job.state, job.finished_at = state, self._database.clock.now()
         job.lease_token = job.lease_until = None
 
-    @staticmethod
-    def _requeue(job: Job, at: datetime) -> None:
-        job.state, job.run_at, job.woken_at = JobState.QUEUED, at, None
-        job.lease_token = job.lease_until = None
+
+def _queued(tables: Tables, queue: Queue, known: Sequence[Terms]) -> list[Job]:
+    kinds = {(terms.kind, terms.version) for terms in known}
+    waiting = [
+        job
+        for job in tables.jobs.values()
+        if job.queue is queue and job.state is JobState.QUEUED and (job.kind, job.version) in kinds
+    ]
+    return sorted(waiting, key=claim_order)
 
 
-def _is_free(job: Job, now: datetime) -> bool:
-    if job.state is JobState.RUNNING:
-        return job.lease_until is not None and job.lease_until <= now
-    return job.state is JobState.QUEUED and job.run_at <= now
+def _has_come(job: Job, now: datetime) -> bool:
+    return job.state is JobState.SCHEDULED and job.run_at <= now
+
+
+def _is_silent(job: Job, now: datetime) -> bool:
+    if job.state is not JobState.RUNNING or job.lease_until is None:
+        return False
+    return job.lease_until <= now
 
 
 class FakeJobQueue:

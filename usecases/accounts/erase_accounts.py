@@ -1,12 +1,15 @@
 """Erase the accounts whose time of grace is over."""
 
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar
 from uuid import UUID
 
 from loguru import logger
 
 from domain.accounts import Account, AccountStatus
 from domain.audit import Act
+from domain.jobs import Priority, Queue, RetryPolicy, Task, Terms
 from domain.refusals import UpstreamUnavailable
 from domain.sessions import Device, Session, SessionEnd
 from usecases.accounts.revocation import Revocation
@@ -20,6 +23,19 @@ AT_ONCE = 50
 
 SERVICE = Device(client_address="", user_agent="Storyloom")
 """Who asks where nobody does: the service itself."""
+
+
+class EraseAccountsTask(Task):
+    """Close and erase accounts that are due."""
+
+    terms: ClassVar[Terms] = Terms(
+        kind="erase_accounts",
+        queue=Queue.MAINTENANCE,
+        priority=Priority.LOW,
+        retry=RetryPolicy(attempts=3, first=timedelta(minutes=1)),
+        timeout=timedelta(minutes=30),
+        unique_by=(),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from loguru import logger
 
 from domain.audit import Act
-from domain.jobs import AnnounceEnds
 from domain.refusals import UpstreamUnavailable
 from domain.sessions import Device, Session, SessionEnd
+from usecases.accounts.announce_ends import AnnounceEndsTask
 from usecases.ports.sessions import SessionEnds
 from usecases.ports.time_and_chance import Clock
 from usecases.ports.transactions import Database, Work
@@ -57,10 +57,6 @@ class Revocation:
             await self._promise(ended)
 
     async def _promise(self, ended: Sequence[Session]) -> None:
-        task = AnnounceEnds(session_ids=tuple(session.id for session in ended))
+        task = AnnounceEndsTask(session_ids=tuple(session.id for session in ended))
         async with self.database.begin() as work:
-            await work.jobs.add(
-                task,
-                dedupe_key=f"sessions:{ended[0].id}:ended",
-                account_id=ended[0].account_id,
-            )
+            await work.jobs.add(task, account_id=ended[0].account_id)

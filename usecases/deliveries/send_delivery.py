@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
 from loguru import logger
@@ -12,7 +12,7 @@ from loguru import logger
 from domain.accounts import Account
 from domain.codes import Challenge
 from domain.deliveries import CODE_MAILS, Delivery, DeliveryKind, DeliveryStatus
-from domain.jobs import Lease
+from domain.jobs import Lease, Queue, RetryPolicy, Task, Terms
 from domain.refusals import CodeExpired, UpstreamUnavailable
 from domain.sessions import Session
 from domain.stories import Chapter, Story
@@ -63,6 +63,19 @@ class NoticeDraft:
 
 
 Draft = CodeDraft | StoryDraft | NoticeDraft
+
+
+class SendDeliveryTask(Task):
+    """Send this mail. It knows when it expires, so its tries are more than it will ever need."""
+
+    terms: ClassVar[Terms] = Terms(
+        kind="send_delivery",
+        queue=Queue.MAIL,
+        retry=RetryPolicy(attempts=50),
+        timeout=timedelta(minutes=5),
+        unique_by=("delivery_id",),
+    )
+    delivery_id: UUID
 
 
 @dataclass(frozen=True, slots=True)

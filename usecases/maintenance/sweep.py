@@ -3,9 +3,11 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import ClassVar
 
 from loguru import logger
 
+from domain.jobs import Priority, Queue, RetryPolicy, Task, Terms
 from usecases.ports.time_and_chance import Clock
 from usecases.ports.transactions import Database, Work
 
@@ -16,19 +18,35 @@ Removal = Callable[[Work], Awaitable[int]]
 """Removes at most AT_ONCE rows, and tells how many."""
 
 
+class SweepTask(Task):
+    """Remove what is long over; the next turn makes good what this one leaves."""
+
+    terms: ClassVar[Terms] = Terms(
+        kind="sweep",
+        queue=Queue.MAINTENANCE,
+        priority=Priority.LOW,
+        retry=RetryPolicy(attempts=3, first=timedelta(minutes=1)),
+        timeout=timedelta(minutes=30),
+        unique_by=(),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long what is over is kept."""
+    """How long what is over is kept; of strangers, what the audit trail tells of their devices."""
 
     sessions: timedelta = timedelta(days=7)
     unproven_accounts: timedelta = timedelta(hours=24)
     finished_jobs: timedelta = timedelta(days=7)
     decoys: timedelta = timedelta(days=7)
+    strangers: timedelta = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
     """Removes what is long over: sessions, tokens, unproven accounts, jobs, mails for nobody.
+
+    Of the audit trail it removes details alone, of those who have no account (any more).
 
     A refresh token that has expired is refused whether or not it is still there. `idle` is how
     long a session may stay unused before it has ended.
@@ -62,6 +80,9 @@ class Sweep:
             ),
             "decoys": await self._all(
                 lambda work: work.deliveries.remove_decoys(now - keep.decoys, AT_ONCE)
+            ),
+            "strangers": await self._all(
+                lambda work: work.audit.forget_strangers(now - keep.strangers, AT_ONCE)
             ),
         }
         if any(removed.values()):

@@ -1,16 +1,16 @@
 """The truth: one transaction of the database, and what is in it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from domain.accounts import Account
+from domain.accounts import Account, Role
 from domain.audit import Act
 from domain.deliveries import Delivery, DeliveryKind
 from domain.devices import KnownDevice
-from domain.jobs import Job, Lease, Task
+from domain.jobs import Job, Lease, Priority, Task
 from domain.passkeys import Passkey
 from domain.second_factors import (
     RecoveryCode,
@@ -37,6 +37,10 @@ class Accounts(Protocol):
         ...
 
     async def remove_pending_with_email(self, email: str, *, but: UUID) -> None: ...
+    async def with_role(self, role: Role) -> list[Account]:
+        """Return the accounts with this role, oldest first."""
+        ...
+
     async def leaving(self, due: datetime, limit: int) -> list[UUID]:
         """Return accounts whose time of grace was over then, closed ones too, oldest first."""
         ...
@@ -164,19 +168,38 @@ class Jobs(Protocol):
         self,
         task: Task,
         *,
-        dedupe_key: str,
         account_id: UUID | None = None,
         run_at: datetime | None = None,
+        key: str | None = None,
+        priority: Priority | None = None,
     ) -> Job:
-        """Promise a task; while a job of its kind and key waits or runs, that one is returned."""
+        """Promise a task; while a job of its kind and key waits or runs, that one is returned.
+
+        `key` and `priority` stand in for those that the task declares.
+        """
         ...
 
-    async def cancel(self, dedupe_key: str) -> None:
-        """Cancel the task's job; its lease, where it has one, is worth nothing from then on.
+    async def cancel(self, kind: type[Task], key: str) -> None:
+        """Cancel the job of that key; its lease, where it has one, is worth nothing from then on.
 
         Do it before you lock any other row: workers hold their job before they lock a story, and
         two who wait for each other crosswise wait in vain.
         """
+        ...
+
+    async def report(self, lease: Lease, progress: int, total: int) -> None:
+        """Note how many steps of the job's work are done."""
+        ...
+
+    async def revive(self, job_id: UUID) -> Job | None:
+        """Queue a dead letter again, with all its tries; None where there is no such dead letter.
+
+        Raises Taken where another job of its kind and key waits or runs.
+        """
+        ...
+
+    async def discard(self, job_id: UUID) -> Job | None:
+        """Cancel a dead letter, so that it goes the way of finished jobs; None as for `revive`."""
         ...
 
     async def cancel_all(self, account_id: UUID) -> None:
@@ -209,9 +232,9 @@ class Deliveries(Protocol):
         ...
 
     async def owed_since(
-        self, account_id: UUID, kind: DeliveryKind, since: datetime
+        self, account_id: UUID, kinds: Collection[DeliveryKind], since: datetime
     ) -> list[datetime]:
-        """Return when the account was owed mails of this kind, oldest first."""
+        """Return when the account was owed mails of these kinds, oldest first."""
         ...
 
     async def remove_decoys(self, before: datetime, limit: int) -> int:
@@ -239,6 +262,14 @@ class AuditTrail(Protocol):
 
         Its entries stay, under an id that is nobody's any more. What this transaction records of
         the account is forgotten too.
+        """
+        ...
+
+    async def forget_strangers(self, before: datetime, limit: int) -> int:
+        """Forget the details of what somebody without an account did before then; tell how many.
+
+        That is who never had one, and whose account is gone: what operators do is nobody's too,
+        but names no device.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import asyncpg
@@ -213,3 +214,17 @@ async def test_the_chain_is_not_held_while_a_use_case_thinks(database: SqlDataba
     async with asyncio.timeout(4), database.begin() as work:
         await work.audit.record(Act.LOGGED_IN, uuid4())
         await record(database)
+
+
+async def test_the_application_forgets_strangers_by_the_right_to_delete_details_alone(
+    database: SqlDatabase, reads: SqlReads, app_url: str
+) -> None:
+    await record(database, times=3)  # of accounts that are gone
+    engine = create_engine(app_url)
+    app, later = SqlDatabase(engine, FakeJobQueue()), datetime.now(UTC) + timedelta(minutes=1)
+    for forgotten in (2, 1, 0):
+        async with app.begin() as work:
+            assert await work.audit.forget_strangers(later, 2) == forgotten
+    await engine.dispose()
+    verdict = await VerifyAuditTrail(reads)()
+    assert (verdict.broken_at, verdict.erased) == (None, 3)

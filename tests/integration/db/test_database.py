@@ -13,13 +13,15 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.database import SqlDatabase, asyncpg_url, create_engine
-from db.jobs import SqlJobDesk
+from db.job_desk import SqlJobDesk
 from db.reads import SqlReads
 from domain.accounts import AccountStatus
-from domain.jobs import Job, SendDelivery
+from domain.jobs import Job
 from tests.factories import a_chapter, a_session, a_story, an_account
 from tests.fakes.database import FakeJobQueue
+from tests.jobs import KNOWN, claim_of
 from tests.servers import Server
+from usecases.deliveries.send_delivery import SendDeliveryTask
 from usecases.ports.reads import StoriesPage
 from usecases.ports.transactions import LeaseLost, Taken
 
@@ -38,7 +40,7 @@ def database(engine: AsyncEngine) -> SqlDatabase:
 
 async def a_promised_job(database: SqlDatabase) -> Job:
     async with database.begin() as work:
-        return await work.jobs.add(SendDelivery(delivery_id=uuid4()), dedupe_key=str(uuid4()))
+        return await work.jobs.add(SendDeliveryTask(delivery_id=uuid4()))
 
 
 # --- leases and locks -----------------------------------------------------------------------------
@@ -49,12 +51,13 @@ async def test_a_job_is_not_taken_over_in_the_middle_of_its_transaction(
 ) -> None:
     desk = SqlJobDesk(engine, lease=timedelta(milliseconds=50))
     job = await a_promised_job(database)
-    claimed = await desk.claim(job.id)
+    claimed = await claim_of(desk, job)
     assert claimed is not None
     async with database.begin(claimed[1]):
         await asyncio.sleep(0.06)  # PostgreSQL's clock is the one that counts
-        assert await desk.claim(job.id) is None
-    assert await desk.claim(job.id) is not None
+        assert await desk.due(10, KNOWN) == []
+    assert [found.id for found in await desk.due(10, KNOWN)] == [job.id]
+    assert await claim_of(desk, job) is not None
 
 
 async def test_a_cancellation_waits_for_the_worker_then_holds(
@@ -62,12 +65,12 @@ async def test_a_cancellation_waits_for_the_worker_then_holds(
 ) -> None:
     desk = SqlJobDesk(engine)
     job = await a_promised_job(database)
-    claimed = await desk.claim(job.id)
+    claimed = await claim_of(desk, job)
     assert claimed is not None
 
     async def cancel() -> None:
         async with database.begin() as work:
-            await work.jobs.cancel(job.dedupe_key)
+            await work.jobs.cancel(SendDeliveryTask, job.dedupe_key)
 
     async with database.begin(claimed[1]):
         canceling = asyncio.create_task(cancel())
@@ -79,11 +82,11 @@ async def test_a_cancellation_waits_for_the_worker_then_holds(
 
 
 async def test_of_two_promises_at_once_one_is_kept(database: SqlDatabase) -> None:
-    task = SendDelivery(delivery_id=uuid4())
+    task = SendDeliveryTask(delivery_id=uuid4())
 
     async def promise() -> UUID:
         async with database.begin() as work:
-            return (await work.jobs.add(task, dedupe_key="delivery:1")).id
+            return (await work.jobs.add(task)).id
 
     assert len(set(await asyncio.gather(*(promise() for _ in range(8))))) == 1
 
@@ -91,12 +94,15 @@ async def test_of_two_promises_at_once_one_is_kept(database: SqlDatabase) -> Non
 async def test_relays_that_look_at_once_find_different_jobs(
     engine: AsyncEngine, database: SqlDatabase
 ) -> None:
-    promised = [(await a_promised_job(database)).id for _ in range(20)]
-    desk = SqlJobDesk(engine)
-    found = await asyncio.gather(*(desk.due(5) for _ in range(6)))
+    promised = {(await a_promised_job(database)).id for _ in range(20)}
+    desk = SqlJobDesk(engine, wake_again=timedelta())
+    patient = SqlJobDesk(engine, wake_again=timedelta(minutes=1))
+    assert {job.id for job in await desk.due(20, KNOWN)} == promised
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql("UPDATE jobs SET woken_at = NULL")
+    found = await asyncio.gather(*(patient.due(20, KNOWN) for _ in range(6)))
     ids = [job.id for jobs in found for job in jobs]
-    assert len(ids) == len(set(ids))
-    assert set(ids) <= set(promised)
+    assert sorted(ids) == sorted(promised)
 
 
 async def test_an_address_is_locked_by_one_transaction_at_a_time(
@@ -143,27 +149,7 @@ async def test_a_locked_session_is_read_as_the_other_left_it(
     assert await seeing == "Changed meanwhile"
 
 
-# --- announcements --------------------------------------------------------------------------------
-
-
-async def test_a_commit_with_a_job_is_announced(engine: AsyncEngine, database: SqlDatabase) -> None:
-    announced = SqlJobDesk(engine).promised()
-    async with asyncio.timeout(5):
-        await anext(announced)
-        await a_promised_job(database)
-        await anext(announced)
-    await announced.aclose()
-
-
-async def test_a_listener_tells_that_it_hears_nothing_any_more(own_postgres: Server) -> None:
-    engine = create_engine(own_postgres.url)
-    announced = SqlJobDesk(engine).promised()
-    await anext(announced)
-    await own_postgres.kill()
-    with pytest.raises(ConnectionError):
-        async with asyncio.timeout(5):
-            await anext(announced)
-    await engine.dispose()
+# --- waking ---------------------------------------------------------------------------------------
 
 
 class DeadQueue(FakeJobQueue):
@@ -178,7 +164,7 @@ async def test_a_queue_that_is_away_fails_no_commit(engine: AsyncEngine) -> None
     sink = logger.add(lines.append, format="{message}")
     job = await a_promised_job(SqlDatabase(engine, DeadQueue()))
     logger.remove(sink)
-    assert await SqlJobDesk(engine).claim(job.id) is not None
+    assert await claim_of(SqlJobDesk(engine), job) is not None
     assert lines == ["Queue could not be told of jobs\n"]
 
 
@@ -223,10 +209,10 @@ async def test_a_statement_does_not_wait_for_a_row_for_ever(postgres_url: str) -
     database = SqlDatabase(engine, FakeJobQueue())
     job = await a_promised_job(database)
     async with database.begin() as work:
-        await work.jobs.cancel(job.dedupe_key)
+        await work.jobs.cancel(SendDeliveryTask, job.dedupe_key)
         with pytest.raises(DBAPIError, match="lock timeout"):
             async with database.begin() as other:
-                await other.jobs.cancel(job.dedupe_key)
+                await other.jobs.cancel(SendDeliveryTask, job.dedupe_key)
     await engine.dispose()
 
 
@@ -246,7 +232,7 @@ async def test_ids_are_plain_uuids(engine: AsyncEngine, database: SqlDatabase) -
     account = an_account()
     async with database.begin() as work:
         await work.accounts.add(account)
-        job = await work.jobs.add(SendDelivery(delivery_id=uuid4()), dedupe_key="delivery:1")
+        job = await work.jobs.add(SendDeliveryTask(delivery_id=uuid4()))
     async with database.begin() as work:
         stored = await work.accounts.get(account.id)
     read = await SqlReads(engine).accounts([account.id])

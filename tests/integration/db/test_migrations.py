@@ -69,3 +69,44 @@ async def test_migrating_again_changes_nothing(empty_url: str) -> None:
     before = await tables(empty_url)
     await migrate(empty_url)
     assert await tables(empty_url) == before
+
+
+async def test_jobs_that_wait_already_get_their_queue_state_and_deadline(empty_url: str) -> None:
+    await migrate(empty_url)
+    await revert(empty_url, "0007")
+    connection = await asyncpg.connect(empty_url)
+    await connection.execute(
+        """
+        INSERT INTO jobs
+            (id, kind, task, dedupe_key, account_id, state, attempt, created_at, run_at)
+        SELECT gen_random_uuid(), kind, jsonb_build_object('kind', kind, 'n', n), key,
+            account::uuid, state, 0, now(), now() + make_interval(hours => later)
+        FROM (VALUES
+            (1, 'write_story', 'story:7', 'e1b9a8d2-52f4-4ad2-9d5c-0d2c2f3b8a01', 'queued', 0),
+            (2, 'write_story', 'story:8', 'e1b9a8d2-52f4-4ad2-9d5c-0d2c2f3b8a01', 'queued', 1),
+            (3, 'send_delivery', 'challenge:9:code', NULL, 'running', 0),
+            (4, 'announce_ends', 'sessions:1:ended', NULL, 'done', 0)
+        ) AS old (n, kind, key, account, state, later)
+        """
+    )
+    await migrate(empty_url)
+    jobs = await connection.fetch(
+        "SELECT task::text, dedupe_key, queue, priority, turn, state, version,"
+        " extract(hour FROM deadline - run_at) + 24 * extract(day FROM deadline - run_at) AS hours"
+        " FROM jobs ORDER BY task"
+    )
+    assert [tuple(job) for job in jobs] == [
+        ('{"n": 1}', "7", "stories", 1, 0, "queued", 1, 6),
+        ('{"n": 2}', "8", "stories", 1, 1, "scheduled", 1, 6),
+        ('{"n": 3}', "challenge:9:code", "mail", 0, 0, "running", 1, 48),
+        ('{"n": 4}', "sessions:1:ended", "maintenance", 0, 0, "done", 1, 48),
+    ]
+    await revert(empty_url, "0007")
+    back = await connection.fetch("SELECT task->>'kind', dedupe_key, state FROM jobs ORDER BY 2")
+    assert [tuple(job) for job in back] == [
+        ("send_delivery", "challenge:9:code", "running"),
+        ("announce_ends", "sessions:1:ended", "done"),
+        ("write_story", "story:7", "queued"),
+        ("write_story", "story:8", "queued"),
+    ]
+    await connection.close()
