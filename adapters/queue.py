@@ -1,4 +1,4 @@
-"""arq's queue in Redis: it wakes workers, and holds nothing that PostgreSQL does not know."""
+"""arq's queues in Redis: they wake workers, and hold nothing that PostgreSQL does not know."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -8,25 +8,23 @@ from uuid import UUID
 
 import orjson
 from arq.connections import ArqRedis, RedisSettings
+from arq.utils import timestamp_ms
 from loguru import logger
 from redis.asyncio import Redis
-from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from domain.jobs import Job
-
-FUNCTION = "run_job"
-"""The one arq function: its argument is the id of a job, which says the rest."""
+from adapters.listening import PULSE, messages
+from adapters.redis_pool import SILENCE, patient_pool
+from domain.jobs import Job, Queue
 
 CALL_OFF = "storyloom:jobs:call-off"
 """The channel that tells all workers which jobs to stop."""
 
 RECONNECT_SECONDS = 0.5
-LISTEN_SECONDS = 1.0
 
 
 def pack(message: Any) -> bytes:  # noqa: ANN401 - arq's messages are its own affair
@@ -38,7 +36,7 @@ unpack = orjson.loads
 
 
 def arq_redis_settings(url: str) -> RedisSettings:
-    """Return arq's settings for `redis://...`, with which its worker outlives a Redis restart."""
+    """Return arq's settings for `redis://...`, as its `--check` needs them."""
     settings = RedisSettings.from_dsn(url)
     settings.retry = Retry(ExponentialBackoff(cap=1, base=0.05), retries=10)
     settings.retry_on_error = [RedisConnectionError, RedisTimeoutError, OSError]
@@ -47,49 +45,55 @@ def arq_redis_settings(url: str) -> RedisSettings:
     return settings
 
 
+def arq_redis(url: str, silence: float = SILENCE) -> ArqRedis:
+    """Return a client of arq's for the permits: where Redis falls silent, it is left in time."""
+    return ArqRedis(patient_pool(url, silence), job_serializer=pack, job_deserializer=unpack)
+
+
+def arq_queue(queue: Queue) -> str:
+    """Return the name under which arq knows a queue."""
+    return f"storyloom:{queue}"
+
+
 class ArqQueue:
-    """Implements `JobQueue`."""
+    """Implements `JobQueue`.
+
+    What it puts into a queue are permits: each lets a worker take one job, whichever is next then.
+    """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._arq = ArqRedis(redis.connection_pool, job_serializer=pack, job_deserializer=unpack)
 
     async def wake(self, jobs: Sequence[Job]) -> None:
-        """Have a worker look at each of the jobs.
-
-        Wake-ups for the same turn of a job fall together: a turn is an attempt and when it is due,
-        as a job that was handed back is due anew.
-        """
+        """Put a permit for each of the jobs into its queue, unless it waits there already."""
+        permits: dict[Queue, dict[str, int]] = {}
+        now = timestamp_ms()
         for job in jobs:
-            turn = f"{job.id}:{job.attempt}:{job.run_at.timestamp():.6f}"
-            await self._arq.enqueue_job(FUNCTION, str(job.id), _job_id=turn)
+            permits.setdefault(job.queue, {})[f"{job.id}:{job.attempt}"] = now
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for queue, scores in permits.items():
+                pipeline.zadd(arq_queue(queue), scores)
+            await pipeline.execute()
 
     async def call_off(self, job_ids: Sequence[UUID]) -> None:
         """Tell all workers to stop these jobs now."""
         await self._redis.publish(CALL_OFF, pack(job_ids))
 
 
-async def called_off(redis: Redis) -> AsyncGenerator[UUID, None]:
+async def called_off(redis: Redis, pulse: float = PULSE) -> AsyncGenerator[UUID, None]:
     """Yield each job that is called off, for ever, over all faults of Redis.
 
     A call that is lost meanwhile costs time: the job's next heartbeat finds its lease gone.
     """
     while True:
         try:
-            async with redis.pubsub(ignore_subscribe_messages=True) as channel:
+            async with redis.pubsub() as channel:
                 await channel.subscribe(CALL_OFF)
-                async with aclosing(_messages(channel)) as messages:
-                    async for message in messages:
-                        for job_id in unpack(message):
-                            yield UUID(job_id)
+                async with aclosing(messages(channel, pulse)) as heard:
+                    async for message in heard:
+                        if message["type"] == "message":
+                            for job_id in unpack(message["data"]):
+                                yield UUID(job_id)
         except (RedisError, OSError) as error:
             logger.bind(error=type(error).__name__).warning("Cannot listen for called-off jobs")
             await asyncio.sleep(RECONNECT_SECONDS)
-
-
-async def _messages(channel: PubSub) -> AsyncGenerator[bytes, None]:
-    while True:
-        # Without a time-out a connection that died silently would be waited on for ever.
-        message = await channel.get_message(timeout=LISTEN_SECONDS)
-        if message is not None:
-            yield message["data"]

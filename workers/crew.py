@@ -8,6 +8,7 @@ from loguru import logger
 from redis.asyncio import Redis
 
 from adapters.heartbeat import BEAT, Heartbeat
+from adapters.listening import stop
 from adapters.queue import called_off
 from workers.relay import Relay
 from workers.runner import Runner, describe
@@ -32,9 +33,7 @@ async def at_work(
     try:
         yield runner
     finally:
-        for chore in chores:
-            chore.cancel()
-        await asyncio.gather(*chores, return_exceptions=True)
+        await asyncio.gather(*(stop(chore) for chore in chores))
         with suppress(Exception):
             async with asyncio.timeout(1):
                 await heartbeat.stop()

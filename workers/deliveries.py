@@ -1,10 +1,10 @@
 """Jobs about mails."""
 
-from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
-from domain.jobs import Lease, RetryPolicy, SendDelivery
+from domain.jobs import Lease
+from usecases.deliveries.send_delivery import SendDeliveryTask
 from workers.runner import Handler
 
 
@@ -21,12 +21,12 @@ class DeliveryDuties(Protocol):
 
 
 def send_delivery(duties: DeliveryDuties) -> Handler:
-    """Send a mail. It knows when it expires, so its tries are more than it will ever need."""
+    """Send a mail."""
 
-    async def run(task: SendDelivery, lease: Lease) -> None:
+    async def run(task: SendDeliveryTask, lease: Lease) -> None:
         await duties.send_delivery(task.delivery_id, lease)
 
-    async def abandon(task: SendDelivery, lease: Lease, reason: str) -> None:
+    async def abandon(task: SendDeliveryTask, lease: Lease, reason: str) -> None:
         await duties.abandon_delivery(task.delivery_id, lease, reason)
 
-    return Handler(run, abandon, RetryPolicy(attempts=50), timeout=timedelta(minutes=5))
+    return Handler(SendDeliveryTask, run, abandon)

@@ -1,52 +1,114 @@
-"""arq's part: it starts and stops the process, and calls the runner for each wake-up."""
+"""arq's part: it starts and stops the process, and in it a worker for each queue."""
 
+import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from math import inf
+from socket import gethostname
 from typing import Any
-from uuid import UUID
 
 from arq import func
+from arq.connections import ArqRedis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.exceptions import RedisError
 
-from adapters.queue import FUNCTION, arq_redis_settings, pack, unpack
-from workers.runner import Runner
+from adapters.listening import stop
+from adapters.queue import arq_redis, arq_redis_settings, pack, unpack
+from adapters.redis_pool import ParallelPool, patient_pool
+from domain.jobs import Queue
+from workers.queue_worker import QueueWorker, Run, drain
 
-Crew = Callable[[], AbstractAsyncContextManager[Runner]]
+Crew = Callable[[], AbstractAsyncContextManager[Run]]
 """Opens all that a worker works with, and closes it when the worker ends."""
 
-LONGEST_JOB_SECONDS = 24 * 60 * 60
-"""Jobs have time-outs of their own: arq's would end one as if the worker had to stop."""
+HOST = "storyloom:host"
+"""The queue of arq's own worker, which is always empty: what it runs are the others."""
+
+TRIES_AT_START = 60
+"""A process that finds no Redis ends after half a minute; one that lives waits for ever."""
+
+FOR_EVER = Retry(ExponentialBackoff(cap=1, base=0.05), retries=-1)
+NEVER = Retry(NoBackoff(), retries=0)
 
 
 def arq_settings(
-    redis_url: str, crew: Crew, *, concurrency: int, drain_seconds: float
+    redis_url: str, crew: Crew, *, slots: Mapping[Queue, int], drain_seconds: float
 ) -> dict[str, Any]:
-    """Return what arq's worker needs to run the jobs that the crew can do.
+    """Return what arq's worker needs to serve these queues, each with its number of jobs at once.
 
     When it must stop, jobs have `drain_seconds` to come to their end; then they are handed back.
     """
+    pool = patient_pool(redis_url, retries=TRIES_AT_START)
+    pool.tries = TRIES_AT_START
+    host, running = HostRedis(pool), AsyncExitStack()
 
-    async def start(ctx: dict[str, Any]) -> None:
+    async def start(_: dict[str, Any]) -> None:
         logging.getLogger("arq").setLevel(logging.WARNING)  # the runner says more of each job
-        ctx["open"] = stack = AsyncExitStack()
-        ctx["runner"] = await stack.enter_async_context(crew())
+        host.set_retry(FOR_EVER)
+        pool.tries = inf
+        _heed_signals()
+        run = await running.enter_async_context(crew())
+        await running.enter_async_context(_serving(redis_url, slots, run, drain_seconds))
 
-    async def stop(ctx: dict[str, Any]) -> None:
-        await ctx["open"].aclose()
+    async def close(_: dict[str, Any]) -> None:
+        await running.aclose()
 
     return {
-        "functions": [func(_run_job, name=FUNCTION, keep_result=0, timeout=LONGEST_JOB_SECONDS)],
+        "functions": [func(_nothing, name="nothing")],
+        "queue_name": HOST,
+        "health_check_key": f"{HOST}:{gethostname()}:health-check",
+        "health_check_interval": 10,
+        "redis_pool": host,
         "redis_settings": arq_redis_settings(redis_url),
         "job_serializer": pack,
         "job_deserializer": unpack,
         "on_startup": start,
-        "on_shutdown": stop,
-        "max_jobs": concurrency,
-        "job_completion_wait": drain_seconds,
-        "poll_delay": 0.05,
-        "health_check_interval": 10,
+        "on_shutdown": close,
     }
 
 
-async def _run_job(ctx: dict[str, Any], job_id: str) -> None:
-    await ctx["runner"](UUID(job_id))
+class HostRedis(ArqRedis):
+    """What arq's worker of the process speaks to Redis with: an outage must not end the process."""
+
+    async def delete(self, *names: Any) -> None:  # noqa: ANN401 - redis-py's own
+        """Remove the sign of life, with which arq begins to stop: or it runs out by itself."""
+        self.set_retry(NEVER)
+        if isinstance(self.connection_pool, ParallelPool):
+            self.connection_pool.tries = 1
+        with suppress(RedisError, OSError):
+            await super().delete(*names)
+
+
+def _heed_signals() -> None:
+    """Let a signal end the process, whatever it was at: arq would cancel it once."""
+    loop, main, stopping = asyncio.get_running_loop(), asyncio.current_task(), set()
+
+    def end() -> None:
+        if main is not None:
+            stopping.add(loop.create_task(stop(main)))
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end)
+
+
+@asynccontextmanager
+async def _serving(
+    redis_url: str, slots: Mapping[Queue, int], run: Run, drain_seconds: float
+) -> AsyncIterator[None]:
+    redis = arq_redis(redis_url)
+    workers = [QueueWorker(redis, queue, run, count) for queue, count in slots.items()]
+    working = [asyncio.create_task(worker.work()) for worker in workers]
+    try:
+        yield
+    finally:
+        await asyncio.gather(*(stop(task) for task in working))
+        redis.set_retry(NEVER)  # what arq cannot clear up at once runs out
+        await drain(workers, drain_seconds)
+        await redis.aclose(close_connection_pool=True)
+
+
+async def _nothing(ctx: dict[str, Any]) -> None:
+    """Do nothing: arq starts no worker without a function."""

@@ -2,10 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from time import monotonic
 from traceback import walk_tb
 from typing import Any
 from uuid import UUID
@@ -14,17 +15,22 @@ import stamina
 from loguru import logger
 from pydantic import ValidationError
 
-from domain.jobs import TASKS, Job, Lease, RetryPolicy, Task
-from usecases.ports.jobs import JobDesk, Retry
-from usecases.ports.time_and_chance import Clock
+from adapters.listening import stop
+from domain.jobs import Job, Lease, Queue, RetryPolicy, Task
+from domain.refusals import UpstreamUnavailable
+from usecases.ports.jobs import JobDesk, JobQueue, Retry
 from usecases.ports.transactions import LeaseLost
 from usecases.tracing import request_id
 
-WAIT_FOR_NEWER_CODE = timedelta(minutes=1)
-"""How long a job is left alone that this code does not know: a newer worker may take it."""
-
 FAREWELL_SECONDS = 1.5
 """How long a worker that must stop tries to hand a job back; then its lease runs out instead."""
+
+CLEARING_SECONDS = 3.0
+"""How long work that was cancelled may clear up behind itself before it is cancelled again."""
+
+
+async def _tell_nobody(_: Any, __: Lease, ___: str) -> None:  # noqa: ANN401 - any task will do
+    """Let a job be buried that concerns nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,47 +38,55 @@ class Handler:
     """How one kind of job is done.
 
     `run` does it, and is safe to be run twice. `abandon` tells whom it concerns that it will not be
-    done, and why, before the job is buried. `timeout` ends an attempt that hangs.
+    done, and why, before the job is buried.
     """
 
+    task: type[Task]
     run: Callable[[Any, Lease], Awaitable[None]]
-    abandon: Callable[[Any, Lease, str], Awaitable[None]]
-    policy: RetryPolicy
-    timeout: timedelta
+    abandon: Callable[[Any, Lease, str], Awaitable[None]] = _tell_nobody
 
 
 class Runner:
-    """Runs jobs of the kinds that have a handler."""
+    """Runs jobs of the kinds and versions that have a handler; others wait for newer code."""
 
     def __init__(
         self,
         desk: JobDesk,
-        handlers: Mapping[str, Handler],
-        clock: Clock,
+        queue: JobQueue,
+        handlers: Sequence[Handler],
         beat: timedelta = timedelta(seconds=10),
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._desk, self._handlers, self._clock = desk, handlers, clock
+        self._desk, self._queue = desk, queue
+        self._handlers = {
+            (handler.task.terms.kind, handler.task.terms.version): handler for handler in handlers
+        }
+        self.known = tuple(handler.task.terms for handler in handlers)
+        """What it can do."""
+
         self._beat, self._jitter = beat, jitter
         self._running: dict[UUID, asyncio.Task[None]] = {}
 
-    async def __call__(self, job_id: UUID) -> None:
-        """Run a job if it waits for a worker; cancelled, hand it back to the others."""
+    async def __call__(self, queue: Queue) -> None:
+        """Run the job of the queue whose turn it is; cancelled, hand it back to the others."""
         try:
-            claimed = await self._desk.claim(job_id)
-        except Exception as error:  # noqa: BLE001 - the relay wakes somebody for it again
-            logger.bind(job_id=str(job_id), error=describe(error)).warning("Job not claimed")
+            claimed = await self._desk.claim(queue, self.known)
+        except Exception as error:  # noqa: BLE001 - the relay wakes somebody again
+            logger.bind(queue=queue, error=describe(error)).warning("No job claimed")
             return
         if claimed is None:
             return
         job, lease = claimed
+        deadline = monotonic() + lease.time_left.total_seconds()
         with _traced(job):
             try:
-                await self._attempt(job, lease)
+                await self._attempt(job, lease, deadline)
             except LeaseLost:
                 logger.warning("Job was called off, or lost to another worker")
+            except UpstreamUnavailable:
+                logger.warning("Job could not be brought back: its lease runs out")
             except asyncio.CancelledError:
-                await self._hand_back(lease)
+                await self._hand_back(job, lease)
                 raise
 
     def call_off(self, job_id: UUID) -> None:
@@ -80,16 +94,17 @@ class Runner:
         if doing := self._running.get(job_id):
             doing.cancel()
 
-    async def _attempt(self, job: Job, lease: Lease) -> None:
+    async def _attempt(self, job: Job, lease: Lease, deadline: float) -> None:
+        handler = self._handlers[job.kind, job.version]
         try:
-            task = TASKS.validate_python(job.task)
-            handler = self._handlers[task.kind]
-        except (ValidationError, KeyError):
-            logger.error("Job of an unknown kind or version waits for newer code")
-            later = self._clock.now() + WAIT_FOR_NEWER_CODE
-            await self._settle(lambda: self._desk.release(lease, until=later))
+            task = handler.task.model_validate(job.task)
+        except ValidationError as invalid:
+            wrong = {".".join(map(str, fault["loc"])) for fault in invalid.errors()}
+            await self._bury(lease, f"its arguments are not valid: {', '.join(sorted(wrong))}")
             return
-        if job.attempt > handler.policy.attempts:
+        # One that waited beyond its deadline has its first try.
+        is_late = job.attempt > 1 and monotonic() > deadline
+        if job.attempt > task.terms.retry.attempts or is_late:
             await self._abandon(handler, task, lease, job.last_error or "its workers died of it")
             return
         logger.info("Job started")
@@ -98,29 +113,43 @@ class Runner:
         except LeaseLost:
             raise
         except Retry as retry:
-            await self._try_again(job, handler, task, lease, str(retry), retry.after)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the job goes on
-            logger.bind(error=describe(error)).error("Job failed unexpectedly")
-            await self._try_again(job, handler, task, lease, describe(error), None)
+            error, after = str(retry), retry.after
+        except UpstreamUnavailable as outage:
+            error, after = describe(outage), outage.retry_after
+        except Exception as fault:  # noqa: BLE001 - whatever it was, the job goes on
+            error, after = describe(fault), None
+            logger.bind(error=error).error("Job failed unexpectedly")
         else:
             await self._settle(lambda: self._desk.finish(lease))
             logger.info("Job done")
+            return
+        policy = task.terms.retry
+        pause = backoff(policy, job.attempt, self._jitter())
+        if after is not None:
+            pause = timedelta(seconds=after)
+        if job.attempt >= policy.attempts or monotonic() + pause.total_seconds() > deadline:
+            await self._abandon(handler, task, lease, error)
+        else:
+            await self._try_again(lease, error, pause)
 
     async def _do(self, handler: Handler, task: Task, lease: Lease) -> None:
         """Run the handler while the lease is held."""
         doing = self._running[lease.job_id] = asyncio.ensure_future(handler.run(task, lease))
         holding = asyncio.create_task(self._hold(lease, doing))
         try:
-            done, _ = await asyncio.wait({doing}, timeout=handler.timeout.total_seconds())
+            timeout = task.terms.timeout
+            done, _ = await asyncio.wait({doing}, timeout=timeout.total_seconds())
             if not done:
-                raise Retry(f"took longer than {handler.timeout}")
+                raise Retry(f"took longer than {timeout}")
             if doing.cancelled():
                 raise LeaseLost
             doing.result()
         finally:
-            del self._running[lease.job_id]
-            await _end(doing)
-            await _end(holding)
+            # The same job may run here anew: its lease ran out, and this worker claimed it again.
+            if self._running.get(lease.job_id) is doing:
+                del self._running[lease.job_id]
+            await stop(doing, deaf=CLEARING_SECONDS)
+            await stop(holding, deaf=CLEARING_SECONDS)
 
     async def _hold(self, lease: Lease, doing: "asyncio.Future[None]") -> None:
         """Renew the lease for as long as the work takes; end the work when it is lost."""
@@ -134,17 +163,8 @@ class Runner:
             except Exception as error:  # noqa: BLE001 - the fence protects the data meanwhile
                 logger.bind(error=describe(error)).warning("Lease could not be renewed")
 
-    async def _try_again(
-        self, job: Job, handler: Handler, task: Task, lease: Lease, error: str, after: float | None
-    ) -> None:
-        if job.attempt >= handler.policy.attempts:
-            await self._abandon(handler, task, lease, error)
-            return
-        pause = backoff(handler.policy, job.attempt, self._jitter())
-        if after is not None:
-            pause = timedelta(seconds=after)
-        at = self._clock.now() + pause
-        await self._settle(lambda: self._desk.retry(lease, at, error))
+    async def _try_again(self, lease: Lease, error: str, pause: timedelta) -> None:
+        await self._settle(lambda: self._desk.retry(lease, pause, error))
         logger.bind(error=error, seconds=round(pause.total_seconds(), 1)).warning(
             "Job will be tried again"
         )
@@ -156,17 +176,26 @@ class Runner:
             raise
         except Exception as fault:  # noqa: BLE001 - whom it concerns must be told: again, later
             logger.bind(error=describe(fault)).error("Job could not be abandoned")
-            at = self._clock.now() + handler.policy.cap
-            await self._settle(lambda: self._desk.retry(lease, at, error))
+            await self._settle(lambda: self._desk.retry(lease, task.terms.retry.cap, error))
             return
+        await self._bury(lease, error)
+
+    async def _bury(self, lease: Lease, error: str) -> None:
         await self._settle(lambda: self._desk.bury(lease, error))
         logger.bind(error=error).error("Job buried")
 
-    async def _hand_back(self, lease: Lease) -> None:
+    async def _hand_back(self, job: Job, lease: Lease) -> None:
+        # By a task of its own: until Python 3.11.3, a time-out in one that was cancelled, such as
+        # redis-py sets before each command, counts as another cancellation.
+        giving = asyncio.create_task(self._give_back(job, lease))
+        await asyncio.wait({giving}, timeout=FAREWELL_SECONDS)
+        await stop(giving)
+
+    async def _give_back(self, job: Job, lease: Lease) -> None:
         with suppress(Exception):
-            async with asyncio.timeout(FAREWELL_SECONDS):
-                await self._desk.release(lease)
-        logger.info("Job handed back: this worker stops")
+            await self._desk.release(lease)
+            logger.info("Job handed back: this worker stops")
+            await self._queue.wake([job])
 
     async def _settle(self, bring_back: Callable[[], Awaitable[None]]) -> None:
         """Bring a job back, over a short outage of the database: else it would be run again."""
@@ -221,11 +250,3 @@ def _traced(job: Job) -> Iterator[None]:
             yield
         finally:
             request_id.reset(reset)
-
-
-async def _end(task: "asyncio.Future[None]") -> None:
-    """Cancel a task and wait for its end; what it raises is of no interest any more."""
-    task.cancel()
-    await asyncio.wait({task})
-    if not task.cancelled():
-        task.exception()

@@ -1,11 +1,11 @@
 """Jobs about sessions."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
-from domain.jobs import AnnounceEnds, Lease, RetryPolicy
+from domain.jobs import Lease
+from usecases.accounts.announce_ends import AnnounceEndsTask
 from workers.runner import Handler
 
 
@@ -18,12 +18,9 @@ class SessionDuties(Protocol):
 
 
 def announce_ends(duties: SessionDuties) -> Handler:
-    """Announce ends. Access tokens outlive their session by minutes at most, so tries are few."""
+    """Announce ends; nobody is told when that fails, as the tokens have expired by themselves."""
 
-    async def run(task: AnnounceEnds, _: Lease) -> None:
+    async def run(task: AnnounceEndsTask, _: Lease) -> None:
         await duties.announce_ends(task.session_ids)
 
-    async def abandon(_: AnnounceEnds, __: Lease, ___: str) -> None:
-        """Tell nobody: the tokens have expired by themselves."""
-
-    return Handler(run, abandon, RetryPolicy(attempts=20), timeout=timedelta(minutes=1))
+    return Handler(AnnounceEndsTask, run)

@@ -14,6 +14,7 @@ from bootstrap.logs import configure_logs
 from bootstrap.settings import Settings, load_settings
 from workers.crew import at_work
 from workers.deliveries import send_delivery
+from workers.maintenance import SCHEDULES, erase_accounts, sweep
 from workers.process import arq_settings
 from workers.relay import Relay
 from workers.runner import Runner
@@ -24,8 +25,6 @@ from workers.turns import InTurn
 LINE_PACE = timedelta(seconds=2)
 """How often those who wait are told their places at most (product rule: every 2 s)."""
 
-SWEEP_PACE = timedelta(hours=1)
-
 
 def worker_settings() -> dict[str, Any]:
     """Read the settings and return what `arq` runs. Raises SettingsInvalid."""
@@ -34,7 +33,7 @@ def worker_settings() -> dict[str, Any]:
     return arq_settings(
         settings.redis_url,
         lambda: _crew(settings),
-        concurrency=settings.worker_concurrency,
+        slots=settings.worker_queues,
         drain_seconds=settings.drain_seconds,
     )
 
@@ -47,18 +46,16 @@ async def _crew(settings: Settings) -> AsyncIterator[Runner]:
         open_duties(container) as duties,
     ):
         desk = container.job_desk
-        handlers = {
-            "write_story": write_story(duties),
-            "send_delivery": send_delivery(duties),
-            "announce_ends": announce_ends(duties),
-        }
+        handlers = (
+            write_story(duties),
+            send_delivery(duties),
+            announce_ends(duties),
+            sweep(duties),
+            erase_accounts(duties),
+        )
         lease = timedelta(seconds=settings.job_lease_seconds)
-        runner = Runner(desk, handlers, container.clock, beat=lease / 3)
-        relay = Relay(desk, container.job_queue)
-        turns = [
-            InTurn(container.redis, "places", duties.announce_places, LINE_PACE),
-            InTurn(container.redis, "sweep", duties.sweep, SWEEP_PACE),
-            InTurn(container.redis, "erasure", duties.erase_accounts, SWEEP_PACE),
-        ]
+        runner = Runner(desk, container.job_queue, handlers, beat=lease / 3)
+        relay = Relay(desk, container.job_queue, runner.known, SCHEDULES)
+        turns = [InTurn(container.redis, "places", duties.announce_places, LINE_PACE)]
         async with at_work(runner, relay, turns, container.redis):
             yield runner

@@ -1,10 +1,10 @@
 """Jobs about stories."""
 
-from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
-from domain.jobs import Lease, RetryPolicy, WriteStory
+from domain.jobs import Lease
+from usecases.stories.write_story import WriteStoryTask
 from workers.runner import Handler
 
 
@@ -21,12 +21,12 @@ class StoryDuties(Protocol):
 
 
 def write_story(duties: StoryDuties) -> Handler:
-    """Write a story: its eight tries spread over some four minutes, as a model's outages do."""
+    """Write a story."""
 
-    async def run(task: WriteStory, lease: Lease) -> None:
+    async def run(task: WriteStoryTask, lease: Lease) -> None:
         await duties.write_story(task.story_id, lease)
 
-    async def abandon(task: WriteStory, lease: Lease, reason: str) -> None:
+    async def abandon(task: WriteStoryTask, lease: Lease, reason: str) -> None:
         await duties.abandon_story(task.story_id, lease, reason)
 
-    return Handler(run, abandon, RetryPolicy(attempts=8), timeout=timedelta(hours=2))
+    return Handler(WriteStoryTask, run, abandon)

@@ -2,139 +2,38 @@
 
 import asyncio
 import signal
-import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-from uuid import UUID
+from collections.abc import AsyncIterator
 
 import pytest
-from redis.asyncio import Redis
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.heartbeat import live_workers
-from adapters.queue import ArqQueue
-from db.database import SqlDatabase, create_engine
-from db.jobs import SqlJobDesk
-from domain.jobs import WriteStory
-from tests.factories import a_story, an_account
-from tests.fakes.database import FakeJobQueue
+from domain.jobs import Priority
+from tests.faults.errands import CALLS_AT_ONCE, Call, Doomed, Errand, Hurried, NewErrand, Novelty
+from tests.faults.nursery import Child
+from tests.faults.site import (
+    DRAIN_SECONDS,
+    LEASE_SECONDS,
+    PACE,
+    QUICK_PACE,
+    SETTINGS,
+    Site,
+    Worker,
+    open_site,
+)
+from tests.figures import Figures
 from tests.servers import Server
+from usecases.stories.write_story import WriteStoryTask
 
-ROOT = Path(__file__).parents[2]
-LEASE_SECONDS = 1.0
-DRAIN_SECONDS = 1.0
-
-
-@dataclass
-class Worker:
-    """A real arq process."""
-
-    process: Process
-
-    async def says(self, event: str, within: float = 10) -> None:
-        """Wait until it says so. Raises TimeoutError, or AssertionError for anything else."""
-        assert self.process.stdout is not None
-        async with asyncio.timeout(within):
-            line = await self.process.stdout.readline()
-        assert line.decode().strip() == event
-
-    async def leaves(self) -> None:
-        """Make it stop as a deployment does."""
-        self.process.terminate()
-        await self.ends()
-
-    async def ends(self) -> None:
-        """See that it ends in order, and in time."""
-        async with asyncio.timeout(DRAIN_SECONDS + 2):
-            assert await self.process.wait() == 0
-
-    def go_on(self) -> None:
-        """Let one job of its go on."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(b"go\n")
-
-
-@dataclass
-class Site:
-    """Servers, and the API's side of them."""
-
-    engine: AsyncEngine
-    database: SqlDatabase
-    desk: SqlJobDesk
-    redis: Redis
-    start_worker: Callable[[], Coroutine[Any, Any, Worker]]
-
-    async def ask_for_story(self, database: SqlDatabase | None = None) -> tuple[UUID, UUID]:
-        """Return the ids of a story and of the job that is to write it."""
-        account = an_account()
-        story = a_story(account.id)
-        async with (database or self.database).begin() as work:
-            await work.accounts.add(account)
-            await work.stories.add(story)
-            job = await work.jobs.add(WriteStory(story_id=story.id), dedupe_key=f"story:{story.id}")
-        return story.id, job.id
-
-    async def state(self, job_id: UUID) -> str:
-        """Return where the job stands."""
-        async with self.engine.connect() as connection:
-            query = text("SELECT state FROM jobs WHERE id = :id")
-            return str(await connection.scalar(query, {"id": job_id}))
-
-    async def chapters(self, story_id: UUID) -> int:
-        """Count what was written."""
-        async with self.database.begin() as work:
-            return len(await work.stories.chapters(story_id))
-
-
-@asynccontextmanager
-async def _site(postgres_url: str, redis_url: str) -> AsyncIterator[Site]:
-    async with AsyncExitStack() as stack:
-        engine = create_engine(postgres_url)
-        stack.push_async_callback(engine.dispose)
-        redis = await stack.enter_async_context(Redis.from_url(redis_url))
-
-        async def start_worker() -> Worker:
-            process = await asyncio.create_subprocess_exec(
-                Path(sys.executable).with_name("arq"),
-                "tests.faults.jobs_worker.WorkerSettings",
-                cwd=ROOT,
-                stdin=PIPE,
-                stdout=PIPE,
-                env={
-                    "DATABASE_URL": postgres_url,
-                    "REDIS_URL": redis_url,
-                    "LEASE_SECONDS": str(LEASE_SECONDS),
-                    "DRAIN_SECONDS": str(DRAIN_SECONDS),
-                },
-            )
-            stack.push_async_callback(_end, process)
-            worker = Worker(process)
-            await worker.says("ready")
-            return worker
-
-        yield Site(
-            engine,
-            SqlDatabase(engine, ArqQueue(redis)),
-            SqlJobDesk(engine),
-            redis,
-            start_worker,
-        )
-
-
-async def _end(process: Process) -> None:
-    if process.returncode is None:
-        process.kill()
-    await process.communicate()
+CLOCK_SHIFTS = (0, 5, 90)
+TAKEN_OVER = LEASE_SECONDS + 2
+"""Seconds within which the job of a dead worker runs again."""
 
 
 @pytest.fixture
-async def site(postgres_url: str, redis_url: str) -> AsyncIterator[Site]:
-    async with _site(postgres_url, redis_url) as site:
+async def site(postgres_url: str, redis_url: str, figures: Figures) -> AsyncIterator[Site]:
+    pace = PACE if figures.full else QUICK_PACE
+    async with open_site(postgres_url, redis_url, pace) as site:
         yield site
 
 
@@ -143,6 +42,7 @@ async def test_a_job_is_done_by_a_worker_process(site: Site) -> None:
     story_id, job_id = await site.ask_for_story()
     await worker.says("started attempt 1")
     assert await live_workers(site.redis) == 1
+    assert await _check(site) == 0
     worker.go_on()
     await worker.says("written")
     await worker.leaves()
@@ -150,44 +50,120 @@ async def test_a_job_is_done_by_a_worker_process(site: Site) -> None:
     assert await site.state(job_id) == "done"
     assert await site.chapters(story_id) == 1
     assert await live_workers(site.redis) == 0
+    assert await _check(site) == 1
 
 
-async def test_a_job_whose_worker_is_killed_is_taken_over(site: Site) -> None:
+async def test_a_job_starts_the_moment_it_is_promised(site: Site, figures: Figures) -> None:
+    worker = await site.start_worker()
+    waits = []
+    for number in range(figures.scale(20, 300)):
+        await site.promise(Errand(name=f"e{number}"))
+        promised = asyncio.get_running_loop().time()
+        waits.append(await worker.mentions(f"e{number} attempt 1") - promised)
+    middle = sorted(waits)[len(waits) // 2]
+    assert middle < 0.25, "arq by itself would look twice a second"
+    figures.show("Job: commit to start, median", f"{middle * 1000:.1f} ms")
+
+
+async def test_a_flood_in_one_queue_starves_no_other(site: Site, figures: Figures) -> None:
+    many = figures.scale(200, 1000)
+    await site.promise(*(Errand(name=f"e{number}", seconds=0.05) for number in range(many)))
+    worker = await site.start_worker()
+    await worker.mentions("e3 attempt 1")
+    await site.ask_for_story()
+    asked = asyncio.get_running_loop().time()
+    waited = await worker.mentions("started attempt 1", within=1) - asked
+    assert await site.count("state = 'queued' AND queue = 'mail'") > many / 2
+    figures.show(f"Job: start beside {many} mails that wait", f"{waited * 1000:.0f} ms")
+
+
+async def test_nobodys_first_job_waits_for_anothers_second(site: Site) -> None:
+    ada, ben = await site.account(), await site.account()
+    slots = 2
+    worker = await site.start_worker(SLOTS=str(slots))
+    errands = [Errand(name=f"ada {number}", seconds=0.05) for number in range(100)]
+    await site.promise(*errands, account_id=ada)
+    await worker.mentions("ada 5 attempt 1")
+    before = len(_attempts(worker))
+    await site.promise(Errand(name="ben"), account_id=ben)
+    await worker.mentions("ben attempt 1")
+    later = _attempts(worker)[before:]
+    assert later.index("ben attempt 1") <= slots, "the slots that were being filled, at most"
+
+
+async def test_what_is_urgent_goes_first_and_what_is_not_goes_last(site: Site) -> None:
+    worker = await site.start_worker(SLOTS="1")
+    await site.promise(Errand(name="now", seconds=0.5))
+    await worker.says("now attempt 1")
+    await site.promise(Errand(name="low"), priority=Priority.LOW)
+    await site.promise(*(Errand(name=f"normal {number}") for number in range(3)))
+    await site.promise(Errand(name="urgent"), priority=Priority.URGENT)
+    await site.all_done()
+    order = [event.removesuffix(" attempt 1") for event in _attempts(worker)]
+    assert order == ["now", "urgent", "normal 0", "normal 1", "normal 2", "low"]
+
+
+async def test_jobs_of_killed_workers_are_taken_over(site: Site, figures: Figures) -> None:
+    times, longest = figures.scale(2, 100), 0.0
     first, second = await asyncio.gather(site.start_worker(), site.start_worker())
-    story_id, _ = await site.ask_for_story()
-    doomed, heir = await _who_starts(first, second)
-    doomed.process.kill()
+    for number in range(times):
+        name = f"e{number}"
+        await site.promise(Errand(name=name, seconds=0.5))
+        doomed, heir = await _who_mentions(f"{name} attempt 1", first, second)
+        died, first = await asyncio.gather(doomed.dies(), site.start_worker())
+        second = heir
+        again = asyncio.get_running_loop().time()
+        savior, _ = await _who_mentions(f"{name} attempt 2", first, second, within=TAKEN_OVER)
+        longest = max(longest, asyncio.get_running_loop().time() - min(died, again))
+        await savior.mentions(f"{name} done")
+    await site.all_done()
+    assert await site.count("state = 'done' AND attempt = 2") == times
+    figures.show(
+        f"Worker killed within a job, {times} times",
+        f"{times} done; running again after {longest:.1f} s at most (lease {LEASE_SECONDS:.0f} s)",
+    )
 
-    await heir.says("started attempt 2", within=LEASE_SECONDS + 2)
-    heir.go_on()
-    await heir.says("written")
-    assert await site.chapters(story_id) == 1
 
-
-async def test_a_worker_that_was_paused_writes_nothing_afterwards(site: Site) -> None:
+async def test_a_worker_that_was_paused_writes_nothing_afterwards(
+    site: Site, figures: Figures
+) -> None:
+    pause = figures.scale(0, 60)
     first, second = await asyncio.gather(site.start_worker(), site.start_worker())
-    story_id, _ = await site.ask_for_story()
-    paused, heir = await _who_starts(first, second)
+    story_id, job_id = await site.ask_for_story()
+    paused, heir = await _who_mentions("started attempt 1", first, second)
     paused.process.send_signal(signal.SIGSTOP)
-    await heir.says("started attempt 2", within=LEASE_SECONDS + 2)
+    await heir.mentions("started attempt 2", within=TAKEN_OVER)
     heir.go_on()
-    await heir.says("written")
+    await heir.mentions("written")
+    await asyncio.sleep(pause)  # a pause has a length
 
     paused.go_on()
     paused.process.send_signal(signal.SIGCONT)
     await paused.leaves()
-    assert paused.process.stdout is not None
-    async with asyncio.timeout(1):
-        rest = await paused.process.stdout.read()
-    assert b"written" not in rest
+    assert "written" not in paused.said
     assert await site.chapters(story_id) == 1
+    assert await site.state(job_id) == "done"
+    figures.show(f"Stale writes of a worker paused beyond its lease ({pause} s)", "0")
 
 
-async def test_a_job_that_nobody_was_woken_for_is_found(site: Site) -> None:
+async def test_jobs_are_found_whose_committer_was_killed_before_it_woke_anybody(
+    site: Site, figures: Figures
+) -> None:
+    times, longest = figures.scale(1, 100), 0.0
     worker = await site.start_worker()
-    died_after_commit = SqlDatabase(site.engine, FakeJobQueue())
-    await site.ask_for_story(died_after_commit)
-    await worker.says("started attempt 1", within=2)
+    for number in range(times):
+        committer = await Child.born(
+            "tests.faults.jobs_committer:run", [f"e{number}"], site.environment
+        )
+        assert await committer.wait() == -signal.SIGKILL
+        died = asyncio.get_running_loop().time()
+        longest = max(longest, await worker.mentions(f"e{number} attempt 1", within=3) - died)
+    await site.all_done()
+    assert await site.count("state = 'done' AND attempt = 1") == times
+    figures.show(
+        f"Committer killed before the wake-up, {times} times",
+        f"{times} done; started after {longest:.1f} s at most",
+    )
 
 
 async def test_a_job_survives_a_flushed_redis(site: Site) -> None:
@@ -201,70 +177,74 @@ async def test_a_job_survives_a_flushed_redis(site: Site) -> None:
     assert await site.chapters(story_id) == 1
 
 
-async def test_a_canceled_job_stops_within_a_second(site: Site) -> None:
+async def test_a_canceled_job_stops_within_a_second(site: Site, figures: Figures) -> None:
     worker = await site.start_worker()
     story_id, job_id = await site.ask_for_story()
     await worker.says("started attempt 1")
     async with site.database.begin() as work:
-        await work.jobs.cancel(f"story:{story_id}")
+        await work.jobs.cancel(WriteStoryTask, str(story_id))
+    canceled = asyncio.get_running_loop().time()
 
-    await worker.says("stopped", within=1)
-    assert await site.desk.claim(job_id) is None
+    waited = await worker.says("stopped", within=1) - canceled
+    assert await site.state(job_id) == "canceled"
     other_story, _ = await site.ask_for_story()
     await worker.says("started attempt 1")
     worker.go_on()
     await worker.says("written")
     assert (await site.chapters(story_id), await site.chapters(other_story)) == (0, 1)
+    figures.show("Running job canceled: stopped after", f"{max(waited, 0) * 1000:.0f} ms")
 
 
-async def test_a_worker_that_must_stop_lets_its_job_come_to_its_end(site: Site) -> None:
-    worker = await site.start_worker()
+async def test_a_worker_that_must_stop_finishes_what_it_can_and_hands_the_rest_back(
+    site: Site,
+) -> None:
+    leaving = await site.start_worker(PACE=str(PACE))
     story_id, job_id = await site.ask_for_story()
-    await worker.says("started attempt 1")
-    worker.process.terminate()
-    worker.go_on()
+    await leaving.says("started attempt 1")
+    await site.promise(Errand(name="long", seconds=60))
+    await leaving.says("long attempt 1")
+    heir = await site.start_worker(PACE=str(PACE))
+    leaving.process.terminate()
+    leaving.go_on()
 
-    await worker.says("written", within=DRAIN_SECONDS)
-    await worker.ends()
+    await leaving.says("written", within=DRAIN_SECONDS)
+    stopped = await leaving.says("long stopped", within=DRAIN_SECONDS + 1)
+    waited = await heir.says("long attempt 1") - stopped
+    await leaving.ends()
+    assert waited < 0.4, "sooner than a relay looks"
     assert await site.state(job_id) == "done"
     assert await site.chapters(story_id) == 1
 
 
-async def test_a_worker_that_must_stop_hands_an_unfinished_job_back(site: Site) -> None:
-    first, second = await asyncio.gather(site.start_worker(), site.start_worker())
-    story_id, _ = await site.ask_for_story()
-    leaving, heir = await _who_starts(first, second)
-    leaving.process.terminate()
-    await leaving.says("stopped", within=DRAIN_SECONDS + 1)
-
-    await heir.says("started attempt 1", within=0.9)
-    await leaving.ends()
-    heir.go_on()
-    await heir.says("written")
-    assert await site.chapters(story_id) == 1
-
-
-async def test_workers_outlive_a_restart_of_redis(postgres_url: str, own_redis: Server) -> None:
-    async with _site(postgres_url, own_redis.url) as site:
+async def test_nothing_is_lost_when_redis_restarts_and_forgets(
+    postgres_url: str, own_redis: Server, figures: Figures
+) -> None:
+    many = figures.scale(100, 1000)
+    async with open_site(postgres_url, own_redis.url) as site:
         worker = await site.start_worker()
         story_id, _ = await site.ask_for_story()
-        await worker.says("started attempt 1")
+        await worker.mentions("started attempt 1")
+        await site.promise(*(Errand(name=f"e{number}", seconds=0.05) for number in range(many)))
+        await worker.mentions("e9 attempt 1")
+        await site.redis.flushall()
         await own_redis.restart()
         worker.go_on()
-        await worker.says("written")
+        await worker.mentions("written")
 
-        later, _ = await site.ask_for_story()
-        await worker.says("started attempt 1")
-        worker.go_on()
-        await worker.says("written")
+        await site.promise(Errand(name="later"))
+        await worker.mentions("later done", within=30)
+        await site.all_done()
         assert worker.process.returncode is None
-        assert (await site.chapters(story_id), await site.chapters(later)) == (1, 1)
+        assert await site.chapters(story_id) == 1
+        assert await site.count("state = 'done'") == many + 2
+        assert await site.count("attempt > 1") == 0
+    figures.show(f"Jobs lost of {many} when Redis was flushed and restarted", "0")
 
 
 async def test_a_story_asked_for_while_redis_is_away_is_written(
     postgres_url: str, own_redis: Server
 ) -> None:
-    async with _site(postgres_url, own_redis.url) as site:
+    async with open_site(postgres_url, own_redis.url) as site:
         worker = await site.start_worker()
         await own_redis.kill()
         story_id, _ = await site.ask_for_story()
@@ -276,7 +256,7 @@ async def test_a_story_asked_for_while_redis_is_away_is_written(
 
 
 async def test_workers_outlive_a_crash_of_postgresql(own_postgres: Server, redis_url: str) -> None:
-    async with _site(own_postgres.url, redis_url) as site:
+    async with open_site(own_postgres.url, redis_url) as site:
         worker = await site.start_worker()
         story_id, job_id = await site.ask_for_story()
         await worker.says("started attempt 1")
@@ -289,16 +269,97 @@ async def test_workers_outlive_a_crash_of_postgresql(own_postgres: Server, redis
         assert await site.chapters(story_id) == 1
 
 
-async def _who_starts(first: Worker, second: Worker) -> tuple[Worker, Worker]:
-    """Return the worker that has the job, then the other."""
-    reading = {
-        asyncio.create_task(worker.says("started attempt 1")): (worker, other)
+async def test_a_schedule_ticks_once_a_tick_though_clocks_disagree(
+    site: Site, figures: Figures
+) -> None:
+    ticks = figures.scale(4, 20)
+    workers = await asyncio.gather(
+        *(
+            site.start_worker(TICKS="1", PACE="0.5", CLOCK_SHIFT=str(seconds))
+            for seconds in CLOCK_SHIFTS
+        )
+    )
+    async with asyncio.timeout(ticks + 10):
+        while await site.count("state = 'done'") < ticks:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)  # only the table tells
+    await asyncio.gather(*(worker.leaves() for worker in workers))
+
+    effects = sum(worker.said.count("tick") for worker in workers)
+    assert effects == await site.count("state = 'done' AND attempt = 1") == await site.count()
+    async with site.engine.connect() as connection:
+        query = text("SELECT count(DISTINCT date_trunc('second', scheduled_for)) FROM jobs")
+        assert await connection.scalar(query) == effects
+    figures.show(
+        "Schedule of each second, on workers whose clocks are 5 and 90 s wrong",
+        f"{effects} effects of {effects} ticks",
+    )
+
+
+async def test_jobs_of_newer_code_wait_for_it_while_older_code_works_on(site: Site) -> None:
+    old = await site.start_worker()
+    await site.promise(NewErrand(name="second version"), Novelty(name="new kind"))
+    await site.promise(Errand(name="known"))
+    await old.mentions("known done")
+    assert await site.count("state = 'queued' AND attempt = 0") == 2
+
+    new = await site.start_worker(IS_NEW="1")
+    await asyncio.gather(*(new.mentions(f"{name} done") for name in ("second version", "new kind")))
+    assert not any("new" in event or "second" in event for event in old.said)
+
+
+async def test_jobs_out_of_tries_or_time_become_dead_letters(site: Site) -> None:
+    worker = await site.start_worker()
+    tired, late = await site.promise(Doomed(name="tired"), Hurried(name="late"))
+    await site.all_done()
+    assert [await site.state(job_id) for job_id in (tired, late)] == ["dead", "dead"]
+    assert {"tired attempt 3", "tired abandoned: the shop is closed"} <= set(worker.said)
+    assert "tired attempt 4" not in worker.said
+    assert "late abandoned: the shop is closed" in worker.said
+    assert len([event for event in worker.said if event.startswith("late attempt")]) < 4
+
+
+async def test_calls_to_a_provider_are_bounded_over_all_workers(site: Site) -> None:
+    running, most = 0, 0
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.1)  # a call takes a while
+        running -= 1
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1") as provider:
+        port = provider.sockets[0].getsockname()[1]
+        workers = await asyncio.gather(site.start_worker(), site.start_worker())
+        await site.promise(*(Call(name=f"call {number}", port=port) for number in range(12)))
+        await site.all_done()
+    assert 1 < most <= CALLS_AT_ONCE
+    assert all("done" in "".join(worker.said) for worker in workers), "both have called"
+
+
+def _attempts(worker: Worker) -> list[str]:
+    return [event for event in worker.said if event.endswith("attempt 1")]
+
+
+async def _check(site: Site) -> int | None:
+    """Return what `arq --check` says."""
+    check = await Child.born("arq.cli:cli", ["--check", SETTINGS], site.environment)
+    return await check.wait()
+
+
+async def _who_mentions(
+    event: str, first: Worker, second: Worker, within: float = 10
+) -> tuple[Worker, Worker]:
+    """Return the worker that says so first, then the other."""
+    hearing = {
+        asyncio.create_task(worker.mentions(event, within)): (worker, other)
         for worker, other in ((first, second), (second, first))
     }
-    done, pending = await asyncio.wait(reading, return_when=asyncio.FIRST_COMPLETED)
+    done, pending = await asyncio.wait(hearing, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()
-        await asyncio.wait({task})
+    await asyncio.wait(pending)
     (task,) = done
     await task
-    return reading[task]
+    return hearing[task]

@@ -1,16 +1,14 @@
-"""arq's queue on a real Redis."""
+"""arq's queues on a real Redis."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
-import orjson
-import pytest
 from redis.asyncio import Redis
 from uuid_utils.compat import uuid7
 
-from adapters.queue import CALL_OFF, ArqQueue, arq_redis_settings, called_off
-from domain.jobs import Job
+from adapters.queue import CALL_OFF, ArqQueue, arq_queue, arq_redis_settings, called_off
+from domain.jobs import Job, Queue
 from tests.fakes.clock import START
 from tests.servers import Server
 
@@ -20,42 +18,39 @@ def a_job(**known: object) -> Job:
         {
             "kind": "send_delivery",
             "task": {},
-            "dedupe_key": "delivery:1",
+            "queue": Queue.MAIL,
+            "dedupe_key": "1",
             "created_at": START,
             "run_at": START,
+            "deadline": START + timedelta(days=2),
             **known,
         }
     )
 
 
-async def queued(redis: Redis) -> list[bytes]:
-    return list(await redis.zrange("arq:queue", 0, -1))
+async def permits(redis: Redis, queue: Queue) -> int:
+    return int(await redis.zcard(arq_queue(queue)))
 
 
-async def test_a_wake_up_names_the_job_in_json(redis: Redis) -> None:
-    job = a_job()
-    await ArqQueue(redis).wake([job])
-
-    (turn,) = await queued(redis)
-    message = orjson.loads(await redis.get(b"arq:job:" + turn))
-    assert (message["f"], message["a"], message["k"]) == ("run_job", [str(job.id)], {})
+async def test_a_job_wakes_its_queue_by_a_permit(redis: Redis) -> None:
+    jobs = [a_job(), a_job(), a_job(queue=Queue.STORIES)]
+    await ArqQueue(redis).wake(jobs)
+    assert [await permits(redis, queue) for queue in (Queue.MAIL, Queue.STORIES)] == [2, 1]
+    assert await redis.dbsize() == 2, "nothing else is stored"
 
 
-async def test_wake_ups_for_one_turn_fall_together(redis: Redis) -> None:
+async def test_permits_for_one_attempt_fall_together(redis: Redis) -> None:
     queue, job = ArqQueue(redis), a_job()
     await queue.wake([job, job])
     await asyncio.gather(*(queue.wake([job]) for _ in range(5)))
-    assert len(await queued(redis)) == 1
+    assert await permits(redis, Queue.MAIL) == 1
+    await queue.wake([job.model_copy(update={"attempt": 1})])
+    assert await permits(redis, Queue.MAIL) == 2
 
 
-@pytest.mark.parametrize(
-    "changed", [{"attempt": 1}, {"run_at": START + timedelta(milliseconds=1)}, {"id": uuid7()}]
-)
-async def test_another_turn_is_another_wake_up(redis: Redis, changed: dict[str, object]) -> None:
-    queue, job = ArqQueue(redis), a_job()
-    await queue.wake([job])
-    await queue.wake([job.model_copy(update=changed)])
-    assert len(await queued(redis)) == 2
+async def test_nothing_is_sent_where_nobody_is_to_be_woken(redis: Redis) -> None:
+    await ArqQueue(redis).wake([])
+    assert await redis.dbsize() == 0
 
 
 async def test_jobs_are_called_off_by_message(redis: Redis) -> None:

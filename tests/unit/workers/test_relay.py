@@ -8,12 +8,18 @@ from uuid import uuid4
 
 from loguru import logger
 
-from domain.jobs import Job, SendDelivery
+from domain.jobs import Job, Schedule
+from tests.fakes.clock import FakeClock
 from tests.fakes.database import FakeDatabase, FakeJobDesk, FakeJobQueue
+from tests.jobs import KNOWN
+from usecases.deliveries.send_delivery import SendDeliveryTask
+from usecases.maintenance.sweep import SweepTask
 from usecases.ports.jobs import JobDesk, JobQueue
 from workers.relay import Relay
 
-SOON, NEVER = timedelta(milliseconds=5), timedelta(hours=1)
+PACE = timedelta(milliseconds=5)
+MOMENT = timedelta(seconds=2)
+"""After which a wake-up counts as lost."""
 
 
 class HeardQueue(FakeJobQueue):
@@ -32,67 +38,53 @@ class HeardQueue(FakeJobQueue):
         self.woke.set()
 
 
-class AnnouncingDesk(FakeJobDesk):
-    """Announces promises when the test says so."""
-
-    def __init__(self, database: FakeDatabase) -> None:
-        super().__init__(database)
-        self.announce = asyncio.Event()
-        self.looked = asyncio.Event()
-
-    async def due(self, limit: int) -> list[Job]:
-        self.looked.set()
-        return await super().due(limit)
-
-    async def promised(self) -> AsyncGenerator[None, None]:
-        await self.announce.wait()
-        yield
-        await asyncio.Event().wait()
-
-
-async def promise(database: FakeDatabase, *, count: int = 1) -> list[Job]:
+async def promise(clock: FakeClock, database: FakeDatabase, *, count: int = 1) -> list[Job]:
+    """Return jobs that their committer did not live to wake anybody for."""
     async with database.begin() as work:
-        return [
-            await work.jobs.add(SendDelivery(delivery_id=uuid4()), dedupe_key=str(uuid4()))
-            for _ in range(count)
-        ]
+        jobs = [await work.jobs.add(SendDeliveryTask(delivery_id=uuid4())) for _ in range(count)]
+    clock.advance(MOMENT)
+    return jobs
 
 
 @asynccontextmanager
-async def relaying(desk: JobDesk, queue: JobQueue, pace: timedelta) -> AsyncGenerator[None, None]:
-    relay = asyncio.ensure_future(Relay(desk, queue, pace)())
-    yield
+async def relaying(
+    desk: JobDesk, queue: JobQueue, schedules: Sequence[Schedule] = ()
+) -> AsyncGenerator[None, None]:
+    relay = asyncio.ensure_future(Relay(desk, queue, KNOWN, schedules, PACE)())
+    async with asyncio.timeout(5):
+        yield
     relay.cancel()
     await asyncio.wait({relay})
 
 
-async def test_jobs_that_wait_are_woken_in_the_order_in_which_they_are_due() -> None:
-    database, queue = FakeDatabase(), HeardQueue()
-    jobs = await promise(database, count=250)
-    async with asyncio.timeout(5), relaying(FakeJobDesk(database), queue, SOON):
-        while len(queue.woken) < len(jobs):
-            await queue.woke.wait()
-            queue.woke.clear()
-    assert [job.id for job in queue.woken] == [job.id for job in jobs]
-
-
-async def test_a_promise_is_heard_of_before_it_is_looked_for() -> None:
-    database, queue = FakeDatabase(), HeardQueue()
-    desk = AnnouncingDesk(database)
-    async with asyncio.timeout(5), relaying(desk, queue, NEVER):
-        await desk.looked.wait()
-        jobs = await promise(database)
-        desk.announce.set()
+async def test_jobs_that_nobody_was_woken_for_are_found_in_their_order() -> None:
+    clock = FakeClock()
+    database, queue = FakeDatabase(clock), HeardQueue()
+    jobs = await promise(clock, database, count=3)
+    async with relaying(FakeJobDesk(database), queue):
         await queue.woke.wait()
     assert [job.id for job in queue.woken] == [job.id for job in jobs]
 
 
+async def test_a_schedule_that_is_due_wakes_a_worker() -> None:
+    clock = FakeClock()
+    database, queue = FakeDatabase(clock), HeardQueue()
+    desk = FakeJobDesk(database)
+    schedule = Schedule(name="sweep", every=timedelta(hours=1), task=SweepTask())
+    await desk.tick([schedule])
+    clock.advance(timedelta(hours=1))
+    async with relaying(desk, queue, [schedule]):
+        await queue.woke.wait()
+    assert [job.kind for job in queue.woken] == ["sweep"]
+
+
 async def test_what_was_found_while_the_queue_was_away_is_not_forgotten() -> None:
-    database, queue = FakeDatabase(), HeardQueue(failures=3)
+    clock = FakeClock()
+    database, queue = FakeDatabase(clock), HeardQueue(failures=3)
     lines: list[str] = []
     sink = logger.add(lines.append, format="{message} {extra[error]}")
-    jobs = await promise(database)
-    async with asyncio.timeout(5), relaying(FakeJobDesk(database), queue, SOON):
+    jobs = await promise(clock, database)
+    async with relaying(FakeJobDesk(database), queue):
         await queue.woke.wait()
     logger.remove(sink)
     assert [job.id for job in queue.woken] == [job.id for job in jobs]

@@ -5,22 +5,45 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 import pytest
 from loguru import logger
 
-from domain.jobs import Job, JobState, Lease, RetryPolicy, SendDelivery
+from domain.jobs import Job, JobState, Lease, Queue, RetryPolicy, Task, Terms
 from tests.fakes.clock import FakeClock
-from tests.fakes.database import FakeDatabase, FakeJobDesk
+from tests.fakes.database import FakeDatabase, FakeJobDesk, FakeJobQueue
 from usecases.ports.jobs import Retry
 from usecases.ports.transactions import LeaseLost
 from usecases.tracing import request_id
 from workers.runner import Handler, Runner, backoff, describe
 
-POLICY = RetryPolicy(attempts=3)
+POLICY = RetryPolicy(attempts=3, budget=timedelta(hours=1))
+QUEUE = Queue.FILES
 SECRET = "the fox said: open sesame"
 Act = Callable[[], Awaitable[None]]
+
+
+class PaintCover(Task):
+    """A task for these tests."""
+
+    terms: ClassVar[Terms] = Terms(
+        kind="paint_cover",
+        queue=QUEUE,
+        retry=POLICY,
+        timeout=timedelta(seconds=30),
+        unique_by=("story_id",),
+    )
+    story_id: UUID
+
+
+class PaintQuickly(PaintCover):
+    """The same, for which there is no time."""
+
+    terms: ClassVar[Terms] = PaintCover.terms.model_copy(
+        update={"kind": "paint_quickly", "timeout": timedelta(milliseconds=10)}
+    )
 
 
 async def succeed() -> None:
@@ -46,9 +69,9 @@ class Workshop:
     """A runner on fakes, whose one handler does what the test puts into `act`."""
 
     clock: FakeClock = field(default_factory=FakeClock)
+    queue: FakeJobQueue = field(default_factory=FakeJobQueue)
     act: Act = succeed
     abandon: Act = succeed
-    timeout: timedelta = timedelta(seconds=30)
     beat: timedelta = timedelta(milliseconds=5)
     began: asyncio.Event = field(default_factory=asyncio.Event)
     done: list[UUID] = field(default_factory=list)
@@ -61,30 +84,34 @@ class Workshop:
 
     def another(self) -> Runner:
         """Return another worker's runner."""
-        handler = Handler(self._run, self._abandon, POLICY, self.timeout)
-        handlers = {"send_delivery": handler}
-        return Runner(self.desk, handlers, self.clock, self.beat, jitter=lambda: 0)
+        handlers = [Handler(task, self._run, self._abandon) for task in (PaintCover, PaintQuickly)]
+        return Runner(self.desk, self.queue, handlers, self.beat, jitter=lambda: 0)
 
-    async def promise(self) -> UUID:
+    async def turn(self) -> None:
+        """Run what is due now."""
+        await self.desk.due(10, self.runner.known)
+        await self.runner(QUEUE)
+
+    async def promise(self, task: type[PaintCover] = PaintCover) -> UUID:
         """Return the id of a job that waits."""
         async with self.database.begin() as work:
-            job = await work.jobs.add(SendDelivery(delivery_id=uuid4()), dedupe_key=str(uuid4()))
+            job = await work.jobs.add(task(story_id=uuid4()))
         return job.id
 
     def stored(self, job_id: UUID) -> Job:
         """Return the job as it stands."""
         return self.database.tables.jobs[job_id]
 
-    async def _run(self, task: SendDelivery, lease: Lease) -> None:
+    async def _run(self, task: PaintCover, lease: Lease) -> None:
         self.began.set()
         await self.act()
         async with self.database.begin(lease):
-            self.done.append(task.delivery_id)
+            self.done.append(task.story_id)
 
-    async def _abandon(self, task: SendDelivery, lease: Lease, reason: str) -> None:
+    async def _abandon(self, task: PaintCover, lease: Lease, reason: str) -> None:
         await self.abandon()
         async with self.database.begin(lease):
-            self.abandoned.append((task.delivery_id, reason))
+            self.abandoned.append((task.story_id, reason))
 
 
 @pytest.fixture
@@ -106,8 +133,8 @@ async def hang() -> None:
 
 async def test_a_job_is_done_once(workshop: Workshop) -> None:
     job_id = await workshop.promise()
-    await workshop.runner(job_id)
-    await workshop.runner(job_id)
+    await workshop.turn()
+    await workshop.turn()
 
     job = workshop.stored(job_id)
     assert (job.state, job.attempt, job.finished_at) == (JobState.DONE, 1, workshop.clock.now())
@@ -115,23 +142,29 @@ async def test_a_job_is_done_once(workshop: Workshop) -> None:
 
 
 async def test_two_workers_woken_for_one_job_do_it_once(workshop: Workshop) -> None:
-    job_id = await workshop.promise()
-    await asyncio.gather(workshop.runner(job_id), workshop.another()(job_id))
+    await workshop.promise()
+    await asyncio.gather(workshop.runner(QUEUE), workshop.another()(QUEUE))
     assert len(workshop.done) == 1
+
+
+async def test_a_permit_of_another_queue_is_none_for_this(workshop: Workshop) -> None:
+    job_id = await workshop.promise()
+    await workshop.runner(Queue.MAIL)
+    assert workshop.stored(job_id).state is JobState.QUEUED
 
 
 async def test_a_passing_fault_is_tried_again_later_and_later(workshop: Workshop) -> None:
     workshop.act = refuse
     job_id = await workshop.promise()
     for seconds in (2, 4):
-        await workshop.runner(job_id)
+        await workshop.turn()
         job = workshop.stored(job_id)
-        assert (job.state, job.last_error) == (JobState.QUEUED, "the model is busy")
+        assert (job.state, job.last_error) == (JobState.SCHEDULED, "the model is busy")
         assert job.run_at == workshop.clock.now() + timedelta(seconds=seconds)
         workshop.clock.advance(timedelta(seconds=seconds))
 
     workshop.act = succeed
-    await workshop.runner(job_id)
+    await workshop.turn()
     assert workshop.stored(job_id).state is JobState.DONE
 
 
@@ -141,7 +174,7 @@ async def test_a_wait_that_was_asked_for_is_kept(workshop: Workshop) -> None:
 
     workshop.act = wait_for_quota
     job_id = await workshop.promise()
-    await workshop.runner(job_id)
+    await workshop.turn()
     assert workshop.stored(job_id).run_at == workshop.clock.now() + timedelta(seconds=37)
 
 
@@ -150,11 +183,11 @@ async def test_what_an_exception_says_is_kept_nowhere(workshop: Workshop) -> Non
     lines: list[str] = []
     sink = logger.add(lines.append, format="{message} {extra} {exception}")
     job_id = await workshop.promise()
-    await workshop.runner(job_id)
+    await workshop.turn()
     logger.remove(sink)
 
     job = workshop.stored(job_id)
-    assert job.state is JobState.QUEUED
+    assert job.state is JobState.SCHEDULED
     assert job.last_error is not None
     assert job.last_error.startswith("ValueError at tests.unit.workers.test_runner:")
     assert "Job failed unexpectedly" in "".join(lines)
@@ -165,7 +198,7 @@ async def test_a_job_out_of_tries_is_abandoned_then_buried(workshop: Workshop) -
     workshop.act = refuse
     job_id = await workshop.promise()
     for _ in range(POLICY.attempts):
-        await workshop.runner(job_id)
+        await workshop.turn()
         workshop.clock.advance(POLICY.cap)
 
     job = workshop.stored(job_id)
@@ -174,16 +207,39 @@ async def test_a_job_out_of_tries_is_abandoned_then_buried(workshop: Workshop) -
     assert workshop.done == []
 
 
+async def test_a_job_whose_time_is_over_before_its_next_try_is_buried(workshop: Workshop) -> None:
+    async def wait_for_long() -> None:
+        raise Retry("429", after=POLICY.budget.total_seconds() + 1)
+
+    workshop.act = wait_for_long
+    job_id = await workshop.promise()
+    await workshop.turn()
+    assert (workshop.stored(job_id).state, workshop.stored(job_id).attempt) == (JobState.DEAD, 1)
+    assert [reason for _, reason in workshop.abandoned] == ["429"]
+
+
+async def test_a_job_that_waited_beyond_its_time_has_one_try(workshop: Workshop) -> None:
+    workshop.act = refuse
+    done, failed = await workshop.promise(), await workshop.promise()
+    workshop.clock.advance(POLICY.budget + timedelta(seconds=1))
+    workshop.act = succeed
+    await workshop.turn()
+    workshop.act = refuse
+    await workshop.turn()
+    states = [workshop.stored(job_id).state for job_id in (done, failed)]
+    assert states == [JobState.DONE, JobState.DEAD]
+
+
 async def test_abandoning_is_itself_tried_again(workshop: Workshop) -> None:
     workshop.act, workshop.abandon = refuse, fail
     job_id = await workshop.promise()
     for _ in range(POLICY.attempts + 1):
-        await workshop.runner(job_id)
+        await workshop.turn()
         workshop.clock.advance(POLICY.cap)
-    assert workshop.stored(job_id).state is JobState.QUEUED
+    assert workshop.stored(job_id).state is JobState.SCHEDULED
 
     workshop.abandon = succeed
-    await workshop.runner(job_id)
+    await workshop.turn()
     assert workshop.stored(job_id).state is JobState.DEAD
     assert [reason for _, reason in workshop.abandoned] == ["the model is busy"]
 
@@ -191,32 +247,48 @@ async def test_abandoning_is_itself_tried_again(workshop: Workshop) -> None:
 async def test_a_job_that_kills_its_workers_is_buried(workshop: Workshop) -> None:
     job_id = await workshop.promise()
     for _ in range(POLICY.attempts):
-        assert await workshop.desk.claim(job_id) is not None
+        await workshop.desk.due(10, workshop.runner.known)
+        assert await workshop.desk.claim(QUEUE, [PaintCover.terms]) is not None
         workshop.clock.advance(timedelta(minutes=1))
 
-    await workshop.runner(job_id)
+    await workshop.turn()
     assert workshop.stored(job_id).state is JobState.DEAD
     assert [reason for _, reason in workshop.abandoned] == ["its workers died of it"]
     assert workshop.done == []
 
 
-async def test_a_kind_that_is_not_known_waits_for_newer_code(workshop: Workshop) -> None:
-    job_id = await workshop.promise()
-    workshop.stored(job_id).task = {"kind": "paint_cover", "story_id": str(uuid4())}
-    await workshop.runner(job_id)
+@pytest.mark.parametrize("changed", [{"kind": "paint_better"}, {"version": 2}])
+async def test_a_kind_or_version_that_is_not_known_waits_for_newer_code(
+    changed: dict[str, Any], workshop: Workshop
+) -> None:
+    job_id, known = await workshop.promise(), await workshop.promise()
+    jobs = workshop.database.tables.jobs
+    jobs[job_id] = workshop.stored(job_id).model_copy(update=changed)
+    await workshop.turn()
+    await workshop.turn()
 
     job = workshop.stored(job_id)
     assert (job.state, job.attempt) == (JobState.QUEUED, 0)
-    assert job.run_at == workshop.clock.now() + timedelta(minutes=1)
+    assert workshop.stored(known).state is JobState.DONE, "it holds up nobody"
+
+
+async def test_a_job_with_arguments_that_cannot_be_read_is_buried(workshop: Workshop) -> None:
+    job_id = await workshop.promise()
+    workshop.stored(job_id).task = {"story_id": SECRET}
+    await workshop.turn()
+
+    job = workshop.stored(job_id)
+    assert (job.state, job.last_error) == (JobState.DEAD, "its arguments are not valid: story_id")
+    assert workshop.abandoned == []
 
 
 async def test_an_attempt_that_hangs_is_ended_and_tried_again(workshop: Workshop) -> None:
-    workshop.act, workshop.timeout = hang, timedelta(milliseconds=10)
-    job_id = await workshop.promise()
-    await workshop.another()(job_id)
+    workshop.act = hang
+    job_id = await workshop.promise(PaintQuickly)
+    await workshop.turn()
 
     job = workshop.stored(job_id)
-    assert (job.state, job.last_error) == (JobState.QUEUED, "took longer than 0:00:00.010000")
+    assert (job.state, job.last_error) == (JobState.SCHEDULED, "took longer than 0:00:00.010000")
 
 
 @pytest.fixture
@@ -224,7 +296,7 @@ async def running(workshop: Workshop) -> AsyncIterator[tuple[UUID, "asyncio.Task
     """Return a job that is being run, and the task that runs it."""
     workshop.act = hang
     job_id = await workshop.promise()
-    task = asyncio.ensure_future(workshop.runner(job_id))
+    task = asyncio.ensure_future(workshop.runner(QUEUE))
     await workshop.began.wait()
     yield job_id, task
     task.cancel()
@@ -236,7 +308,7 @@ async def test_a_called_off_job_stops_at_once(
 ) -> None:
     job_id, task = running
     async with workshop.database.begin() as work:
-        await work.jobs.cancel(workshop.stored(job_id).dedupe_key)
+        await work.jobs.cancel(PaintCover, workshop.stored(job_id).dedupe_key)
     workshop.runner.call_off(job_id)
 
     async with asyncio.timeout(1):
@@ -250,7 +322,8 @@ async def test_a_job_whose_lease_is_lost_stops_by_its_heartbeat(
 ) -> None:
     job_id, task = running
     workshop.clock.advance(timedelta(minutes=1))
-    successor = await workshop.desk.claim(job_id)
+    await workshop.desk.due(10, workshop.runner.known)
+    successor = await workshop.desk.claim(QUEUE, [PaintCover.terms])
 
     async with asyncio.timeout(1):
         await task
@@ -267,10 +340,10 @@ async def test_a_heartbeat_holds_the_lease(
         async with asyncio.timeout(1), workshop.desk.renewals:
             await workshop.desk.renewals.wait()
         assert workshop.stored(job_id).lease_until == until
-    assert await workshop.desk.claim(job_id) is None
+    assert await workshop.desk.due(10, workshop.runner.known) == []
 
 
-async def test_a_worker_that_stops_hands_its_job_back_untried(
+async def test_a_worker_that_stops_hands_its_job_back_and_wakes_another(
     workshop: Workshop, running: tuple[UUID, "asyncio.Task[None]"]
 ) -> None:
     job_id, task = running
@@ -279,9 +352,10 @@ async def test_a_worker_that_stops_hands_its_job_back_untried(
         await task
 
     job = workshop.stored(job_id)
-    assert (job.state, job.attempt, job.run_at) == (JobState.QUEUED, 0, workshop.clock.now())
+    assert (job.state, job.attempt) == (JobState.QUEUED, 0)
+    assert [job.id for job in workshop.queue.woken] == [job_id]
     workshop.act = succeed
-    await workshop.another()(job_id)
+    await workshop.another()(QUEUE)
     assert workshop.stored(job_id).state is JobState.DONE
 
 
@@ -291,7 +365,7 @@ async def test_a_lost_lease_ends_the_attempt_without_a_word(workshop: Workshop) 
 
     workshop.act = lose
     job_id = await workshop.promise()
-    await workshop.runner(job_id)
+    await workshop.turn()
     assert workshop.stored(job_id).state is JobState.RUNNING
 
 
@@ -308,15 +382,15 @@ async def test_log_lines_and_new_jobs_carry_the_request(workshop: Workshop) -> N
     request_id.reset(reset)
     extras: list[dict[str, object]] = []
     sink = logger.add(lambda message: extras.append(message.record["extra"]))
-    await workshop.runner(job_id)
+    await workshop.turn()
     logger.remove(sink)
 
     bound = {
         "job_id": str(job_id),
-        "job_kind": "send_delivery",
+        "job_kind": "paint_cover",
         "attempt": 1,
         "request_id": "request-1",
-        "delivery_id": workshop.stored(job_id).task["delivery_id"],
+        "story_id": workshop.stored(job_id).task["story_id"],
     }
     assert extras == [bound] * 3
     assert workshop.stored(promised_later[0]).request_id == "request-1"
