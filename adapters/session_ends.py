@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Collection
+from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from loguru import logger
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
+from adapters.listening import PULSE, messages, stop
 from adapters.outages import REDIS_OUTAGES, failing_closed
 from usecases.ports.time_and_chance import Clock
 
@@ -32,11 +33,14 @@ class RedisSessionEnds:
     every access token of before has expired.
     """
 
-    def __init__(self, redis: Redis, *, access_life: timedelta, clock: Clock) -> None:
-        """`redis` answers bytes."""
+    def __init__(
+        self, redis: Redis, *, access_life: timedelta, clock: Clock, pulse: float = PULSE
+    ) -> None:
+        """`redis` answers bytes; `pulse` is that of its `messages`."""
         self._redis, self._clock = redis, clock
-        self._memory = access_life + MARGIN
+        self._memory, self._pulse = access_life + MARGIN, pulse
         self._watched: defaultdict[UUID, set[asyncio.Event]] = defaultdict(set)
+        self._unseen: set[UUID] = set()
         self._listener: asyncio.Task[None] | None = None
         self._is_listening = False
 
@@ -81,9 +85,7 @@ class RedisSessionEnds:
     async def close(self) -> None:
         """Stop listening."""
         if self._listener is not None:
-            self._listener.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listener
+            await stop(self._listener)
             self._listener = None
 
     async def _listen(self) -> None:
@@ -99,23 +101,30 @@ class RedisSessionEnds:
             await asyncio.sleep(PATIENCE)
 
     async def _hear(self, subscription: PubSub) -> None:
-        async for message in subscription.listen():
-            if message["type"] == "subscribe":
-                # Also after the client has reconnected by itself: what was said meanwhile is lost.
-                self._is_listening = True
-                await self._look(list(self._watched))
-            elif message["type"] == "message":
-                self._tell(UUID(message["data"].decode()))
+        async with aclosing(messages(subscription, self._pulse)) as heard:
+            async for message in heard:
+                if message["type"] == "message":
+                    self._tell(UUID(message["data"].decode()))
+                elif message["type"] == "subscribe":
+                    # Also after the client has reconnected by itself: what was said then is lost.
+                    self._is_listening = True
+                    self._unseen.update(self._watched)
+                if self._unseen:
+                    unseen, self._unseen = self._unseen & self._watched.keys(), set()
+                    await self._look(unseen)
 
-    async def _look(self, session_ids: list[UUID]) -> None:
-        """Tell those that have ended without a word to us."""
+    async def _look(self, session_ids: Collection[UUID]) -> None:
+        """Tell those that have ended without a word to us; the listener tries again what fails."""
         if not session_ids:
             return
-        with suppress(*REDIS_OUTAGES):
+        try:
             markers = await self._redis.mget([_marker(session_id) for session_id in session_ids])
-            for session_id, marker in zip(session_ids, markers, strict=True):
-                if marker is not None:
-                    self._tell(session_id)
+        except REDIS_OUTAGES:
+            self._unseen.update(session_ids)
+            return
+        for session_id, marker in zip(session_ids, markers, strict=True):
+            if marker is not None:
+                self._tell(session_id)
 
     def _tell(self, session_id: UUID) -> None:
         for event in self._watched.get(session_id, ()):

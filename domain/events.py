@@ -31,6 +31,10 @@ class Cursor:
     def __str__(self) -> str:
         return f"{self.epoch}-{self.sequence}"
 
+    def follows(self, other: "Cursor") -> bool:
+        """Whether no event can stand between the other place and this one."""
+        return self.epoch == other.epoch and self.sequence == other.sequence + 1
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a cursor that a client sent back. Raises CursorInvalid."""
@@ -142,7 +146,7 @@ ENDS = (StoryReady, StoryFailed, StoryCanceled)
 """After one of these a story has no more events."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Recorded:
     """An event as a log keeps it.
 

@@ -19,8 +19,8 @@ local last = newest(stream)
 local last_epoch, last_sequence = -1, 0
 if last then
   last_epoch, last_sequence = split(last[1])
-  if last[2][3] == 'end' then
-    return 'refused'
+  if last[2][3] == 'end' and epoch <= last_epoch then
+    return 'refused' -- a later attempt opens it again: the story was retried
   end
 end
 if epoch < last_epoch then

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from domain.entity import Value
 from domain.events import Cursor, Recorded, StoryEvent
+from domain.refusals import CursorInvalid
 from usecases.ports.live import Topic
 
 
@@ -55,9 +56,13 @@ def encode(story_id: UUID, occurred_at: datetime, event: StoryEvent) -> str:
 def decode(cursor: str, origin: str, payload: bytes) -> Recorded:
     """Read an event. Raises ValueError for what this release does not know."""
     entry = Entry.model_validate_json(payload)
+    try:
+        places = Cursor.parse(cursor), Cursor.parse(origin)
+    except CursorInvalid as fault:
+        raise ValueError("an event has no place") from fault
     return Recorded(
-        cursor=Cursor.parse(cursor),
-        origin=Cursor.parse(origin),
+        cursor=places[0],
+        origin=places[1],
         story_id=entry.story_id,
         occurred_at=entry.occurred_at,
         event=entry.event,
@@ -74,4 +79,4 @@ def decode_stored(entry_id: bytes, fields: Mapping[bytes, Any]) -> Recorded:
     """Read an entry of a stream. Raises ValueError."""
     cursor = entry_id.decode()
     origin = fields.get(b"origin")
-    return decode(cursor, origin.decode() if origin else cursor, fields[b"event"])
+    return decode(cursor, origin.decode() if origin else cursor, fields.get(b"event", b""))

@@ -4,21 +4,19 @@ import asyncio
 from collections.abc import AsyncGenerator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from loguru import logger
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from adapters.event_log.entries import Keys, decode_stored, encode, stream_of
+from adapters.event_log.entries import Keys, encode, stream_of
 from adapters.event_log.hub import Hub, Notice
+from adapters.event_log.reading import Page, Reading
 from adapters.event_log.writer import RedisEventWriter, Stroke, told
+from adapters.listening import PULSE
 from domain.events import ENDS, Cursor, Recorded, StoryCanceled, StoryEvent, StoryFailed
 from usecases.ports.live import CursorLost, EventWriter, LiveText, LogAway, Topic
 from usecases.ports.time_and_chance import Clock
-
-PAGE = 500
-"""Events that are read at once."""
 
 PATIENCE = 2.0
 """Seconds that a story waits for its log, at most, before it goes on without."""
@@ -45,6 +43,7 @@ class RedisEventLog:
         account_events: int = 4_000,
         keep: timedelta = timedelta(hours=24),
         silence: timedelta = timedelta(seconds=20),
+        pulse: float = PULSE,
     ) -> None:
         """Set the bounds of a log.
 
@@ -55,7 +54,7 @@ class RedisEventLog:
         self._caps = (story_events, account_events)
         self._keep = int(keep.total_seconds())
         self._silence = silence.total_seconds()
-        self._hub = Hub(redis)
+        self._hub, self._reading = Hub(redis, self._silence, pulse), Reading(redis)
         self._append = redis.register_script(_APPEND)
         self._position = redis.register_script(_POSITION)
         self._live = redis.register_script(_LIVE)
@@ -63,6 +62,7 @@ class RedisEventLog:
     async def aclose(self) -> None:
         """Stop listening."""
         await self._hub.aclose()
+        await self._reading.aclose()
 
     def writer(self, story: Topic, epoch: int, chapters: int = 0) -> EventWriter:
         """Begin an epoch of a story of which so many chapters are stored."""
@@ -110,23 +110,38 @@ class RedisEventLog:
         stream, last = stream_of(topic), after
         with self._hub.inbox(stream) as inbox:
             while True:
-                notice = await inbox.take(self._silence)
-                if notice is Notice.SILENCE:
-                    yield None
-                    continue
+                notice = await inbox.take()
                 if isinstance(notice, Recorded):
                     if notice.cursor <= last:
                         continue
-                    if _goes_on(last, notice.cursor):
+                    if notice.cursor.follows(last):
                         last = notice.cursor
                         yield notice
                         continue
-                whole = False
-                while not whole:
-                    page, whole = await self._page(stream, last)
-                    for recorded in page:
-                        last = recorded.cursor
+                # Announcements may be missing. In a silence too: a lost one must not be waited for.
+                page, quiet = None, notice is Notice.SILENCE
+                while page is None or not page.whole:
+                    page = await self._after(stream, last)
+                    if page is None:
+                        yield None
+                        continue
+                    if page.lost:
+                        raise CursorLost
+                    for recorded in page.events:
+                        last, quiet = recorded.cursor, False
                         yield recorded
+                if quiet:
+                    yield None
+
+    async def _after(self, stream: str, last: Cursor) -> Page | None:
+        """Read until Redis answers; None when it has not for the length of a silence."""
+        try:
+            async with asyncio.timeout(self._silence):
+                while (page := await self._reading.after(stream, last)) is None:  # noqa: ASYNC110
+                    await asyncio.sleep(READ_AGAIN)  # Redis tells nobody that it is back
+                return page
+        except TimeoutError:
+            return None
 
     async def _record(self, story: Topic, stroke: Stroke) -> Cursor | None:
         """Run the script; what cannot be recorded costs a line in the log, never a story."""
@@ -169,39 +184,6 @@ class RedisEventLog:
             keys=[keys.stream, keys.live, keys.account, keys.numbering], args=arguments
         )
         return answer
-
-    async def _page(self, stream: str, last: Cursor) -> tuple[list[Recorded], bool]:
-        """Read what comes after `last`, and whether that was all. Raises CursorLost.
-
-        A whole log still has the entry `last`, or the one right after it.
-        """
-        entries = await self._range(stream, last)
-        if not entries and last.sequence > 0:
-            raise CursorLost
-        anchored = bool(entries) and entries[0][0] == str(last).encode()
-        try:
-            page = [decode_stored(*entry) for entry in entries[1 if anchored else 0 :]]
-        except ValueError as fault:
-            raise CursorLost from fault
-        previous = last
-        for recorded in page:
-            begins = recorded.cursor.epoch > previous.epoch and recorded.cursor.sequence == 1
-            if not (_goes_on(previous, recorded.cursor) or (anchored and begins)):
-                raise CursorLost
-            previous, anchored = recorded.cursor, True
-        return page, len(entries) < PAGE
-
-    async def _range(self, stream: str, first: Cursor) -> list[tuple[bytes, Any]]:
-        while True:
-            try:
-                return list(await self._redis.xrange(stream, min=str(first), count=PAGE))
-            except (RedisError, OSError) as fault:
-                logger.bind(fault=type(fault).__name__).warning("The event log cannot be read")
-                await asyncio.sleep(READ_AGAIN)
-
-
-def _goes_on(last: Cursor, cursor: Cursor) -> bool:
-    return cursor.epoch == last.epoch and cursor.sequence == last.sequence + 1
 
 
 def _warn(topic: Topic, fault: Exception) -> None:

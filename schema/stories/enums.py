@@ -23,13 +23,15 @@ def published(kind: type[E], description: str, values: Mapping[E, str]) -> type[
 
 published(
     StoryStatus,
-    "Where a story stands. The last four are ends: nothing more happens after them.",
+    "Where a story stands. The last four are ends: nothing more happens after them, but that an "
+    "operator may have a failed story written after all.",
     {
         StoryStatus.QUEUED: "It waits for a worker.",
         StoryStatus.PLANNING: "Its outline is being made.",
         StoryStatus.WRITING: "Its chapters are being written.",
         StoryStatus.READY: "It is written and stored.",
-        StoryStatus.FAILED: "It could not be written; it does not count against the quota.",
+        StoryStatus.FAILED: "It could not be written; it does not count against the quota. It is "
+        "QUEUED again once an operator has retried it.",
         StoryStatus.CANCELED: "Its owner cancelled it.",
         StoryStatus.BLOCKED: "Its content was refused; wish for something else.",
     },

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 import strawberry
 
@@ -10,7 +11,7 @@ from domain.events import Gap, LibrarySnapshot, Recorded, Snapshot, Told
 from domain.stories import StoryStatus
 from schema.nodes import STORY, global_id
 from schema.scalars import Cursor
-from schema.stories.types import ChapterType, StoryType
+from schema.stories.types import ChapterType, StoryType, UnfinishedChapterType
 
 
 @strawberry.interface(
@@ -26,6 +27,11 @@ class ViewerEventType:
         "`after` when you come back: you miss nothing and get nothing twice."
     )
     occurred_at: datetime = strawberry.field(description="When it happened.")
+
+    @property
+    def position(self) -> str:
+        """Where a follower goes on who was told of it."""
+        return self.cursor
 
 
 @strawberry.interface(name="StoryEvent", description="Something that happened to one story.")
@@ -88,7 +94,8 @@ class ChapterStartedType(StoryEventType):
 
 @strawberry.type(
     name="TextAppended",
-    description="More text of a chapter: a sentence, or what came in 250 ms; at most 2 kB.",
+    description="More text of a chapter: a sentence, or what came in 250 ms; at most 2 kB, and at "
+    "most 20 of them a second.",
 )
 class TextAppendedType(StoryEventType):
     """Published."""
@@ -164,24 +171,6 @@ class StoryCanceledType(StoryEventType):
 
 
 @strawberry.type(
-    name="UnfinishedChapter", description="A chapter that is being written, as far as it was told."
-)
-class UnfinishedChapterType:
-    """Published."""
-
-    number: int = strawberry.field(description="Its place in the story, from 1.")
-    title: str = strawberry.field(description="Its heading, which is not part of the text.")
-    text: str = strawberry.field(
-        description="Its text so far; the next `TextAppended` goes on at its end."
-    )
-
-    @classmethod
-    def tell(cls, snapshot: Snapshot) -> Self:
-        """Make the published form of a snapshot's last part."""
-        return cls(number=snapshot.chapter, title=snapshot.title, text=snapshot.text)
-
-
-@strawberry.type(
     name="StorySnapshot",
     description="The story as it stands: put it in the place of all you have of it.",
 )
@@ -205,7 +194,7 @@ class StorySnapshotType(StoryEventType):
             story_id=global_id(STORY, snapshot.story.id),
             story=StoryType.tell(snapshot.story),
             chapters=[ChapterType.tell(chapter) for chapter in snapshot.told],
-            unfinished=UnfinishedChapterType.tell(snapshot) if snapshot.chapter else None,
+            unfinished=UnfinishedChapterType.tell(snapshot),
         )
 
 
@@ -253,11 +242,20 @@ KINDS = (*PUBLISHED.values(), StorySnapshotType, StoryGapType, LibrarySnapshotTy
 """All that the interfaces stand for: the schema must be told, as no field names them."""
 
 
+_shown: WeakKeyDictionary[Recorded, StoryEventType] = WeakKeyDictionary()
+
+
 def publish(told: Told) -> ViewerEventType:
-    """Make the published form of what a follower is told."""
+    """Make the published form of what a follower is told.
+
+    An event has one for all its followers, by which they can share what is made of it.
+    """
     match told:
         case Recorded():
-            return PUBLISHED[type(told.event)].publish(told)
+            shown = _shown.get(told)
+            if shown is None:
+                shown = _shown[told] = PUBLISHED[type(told.event)].publish(told)
+            return shown
         case Snapshot():
             return StorySnapshotType.tell(told)
         case LibrarySnapshot():

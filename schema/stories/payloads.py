@@ -12,6 +12,7 @@ from schema.refusals import (
     QuotaExceededType,
     TokenExpiredType,
     UnauthenticatedType,
+    UpstreamUnavailableType,
 )
 from schema.stories.types import StoryType
 
@@ -41,11 +42,17 @@ RequestStoryPayload = Annotated[
     | QuotaExceededType
     | ConflictType
     | UnauthenticatedType
-    | TokenExpiredType,
+    | TokenExpiredType
+    | UpstreamUnavailableType,
     strawberry.union("RequestStoryPayload", description="What `requestStory` answers."),
 ]
 
 CancelStoryPayload = Annotated[
-    CancelStorySuccess | NotFoundType | NotCancelableType | UnauthenticatedType | TokenExpiredType,
+    CancelStorySuccess
+    | NotFoundType
+    | NotCancelableType
+    | UnauthenticatedType
+    | TokenExpiredType
+    | UpstreamUnavailableType,
     strawberry.union("CancelStoryPayload", description="What `cancelStory` answers."),
 ]

@@ -39,7 +39,7 @@ class StorySubscriptions:
         after: After = None,
     ) -> AsyncGenerator[StoryEventType, None]:
         """Follow the story."""
-        account_id, place = info.context.viewer.account_id, _place(after)
+        account_id, place = info.context.viewer.account_id, _place(info, after)
         key = key_of(STORY, story_id, path=("storyId",))
         tale = await info.context.use_cases.follow_story(account_id, key, place)
         return cast("AsyncGenerator[StoryEventType, None]", _published(tale))
@@ -53,12 +53,14 @@ class StorySubscriptions:
         self, info: Info, after: After = None
     ) -> AsyncGenerator[ViewerEventType, None]:
         """Follow the account."""
-        account_id, place = info.context.viewer.account_id, _place(after)
+        account_id, place = info.context.viewer.account_id, _place(info, after)
         return _published(await info.context.use_cases.follow_account(account_id, place))
 
 
-def _place(after: Cursor | None) -> Place | None:
-    return None if after is None else Place.parse(after)
+def _place(info: Info, after: Cursor | None) -> Place | None:
+    """Return where to begin: a connection that goes on knows better than its first variables."""
+    place = info.context.resume_from or after
+    return None if place is None else Place.parse(place)
 
 
 async def _published(
@@ -66,4 +68,7 @@ async def _published(
 ) -> AsyncGenerator[ViewerEventType, None]:
     async with aclosing(tale):
         async for told in tale:
-            yield publish(told)
+            event = publish(told)
+            del told  # and hold no text of the past: followers are many, and wait long
+            yield event
+            del event

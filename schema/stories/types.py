@@ -6,10 +6,11 @@ from typing import Self
 import strawberry
 
 from domain.briefs import AgeBand, Character, Genre, StoryBrief, Tone
+from domain.events import Snapshot
 from domain.stories import Chapter, Story, StoryStatus, joined
 from schema.context import Info
 from schema.nodes import STORY, NodeType, global_id
-from schema.scalars import LanguageTag
+from schema.scalars import Cursor, LanguageTag
 from schema.stories import enums as _enums  # noqa: F401 - publishes the enums used here
 
 
@@ -100,6 +101,68 @@ class ChapterType:
         )
 
 
+@strawberry.type(
+    name="UnfinishedChapter", description="A chapter that is being written, as far as it was told."
+)
+class UnfinishedChapterType:
+    """Published."""
+
+    number: int = strawberry.field(description="Its place in the story, from 1.")
+    title: str = strawberry.field(description="Its heading, which is not part of the text.")
+    text: str = strawberry.field(
+        description="Its text so far; the next `TextAppended` goes on at its end."
+    )
+
+    @classmethod
+    def tell(cls, snapshot: Snapshot) -> Self | None:
+        """Make the published form of a snapshot's last part, if it has one."""
+        if not snapshot.chapter:
+            return None
+        return cls(number=snapshot.chapter, title=snapshot.title, text=snapshot.text)
+
+
+@strawberry.type(
+    name="StoryProgress",
+    description="How far a story was told at one moment: the same that its followers have at "
+    "`cursor`, for clients that poll. All fields fit together.",
+)
+class StoryProgressType:
+    """Published."""
+
+    cursor: Cursor = strawberry.field(
+        description="Its place in the story's events: pass it to `storyEvents` as `after` to go on "
+        "live from here."
+    )
+    stage: StoryStatus = strawberry.field(description="Where the story stands.")
+    attempt: int = strawberry.field(
+        description="Which attempt tells it, 0 while it waits. Within one attempt `text` only "
+        "grows; another one goes on from the last finished chapter, with other words. Where a "
+        "story fails or is cancelled, the unfinished chapter is dropped."
+    )
+    chapters: list[ChapterType] = strawberry.field(description="Its finished chapters, in order.")
+    unfinished: UnfinishedChapterType | None = strawberry.field(
+        description="The chapter that is being written; null between two."
+    )
+    text: str = strawberry.field(
+        description="The text so far: the finished chapters' and the unfinished one's, joined by "
+        "one blank line."
+    )
+
+    @classmethod
+    def tell(cls, snapshot: Snapshot) -> Self:
+        """Make the published form of a snapshot."""
+        story = snapshot.story
+        told = [joined(snapshot.told), snapshot.text]
+        return cls(
+            cursor=Cursor(str(snapshot.cursor)),
+            stage=story.status,
+            attempt=story.attempt if story.status.is_end else snapshot.cursor.epoch,
+            chapters=[ChapterType.tell(chapter) for chapter in snapshot.told],
+            unfinished=UnfinishedChapterType.tell(snapshot),
+            text="\n\n".join(part for part in told if part),
+        )
+
+
 @strawberry.type(name="TokenUsage", description="What the model counted, over all attempts.")
 class TokenUsageType:
     """The published form of a usage."""
@@ -128,6 +191,9 @@ class StoryType(NodeType):
     language: LanguageTag | None = strawberry.field(
         description="The language it is written in; null until a worker took it up. The built-in "
         "storyteller writes English, whatever was asked for."
+    )
+    planned_chapters: int | None = strawberry.field(
+        description="How many chapters it will have; null until it is planned."
     )
     words: int = strawberry.field(description="How many words it has; 0 until it is ready.")
     sha256: str | None = strawberry.field(
@@ -164,6 +230,17 @@ class StoryType(NodeType):
         """Join the chapters."""
         return joined(await info.context.loaders.chapters.load(self.story.id))
 
+    @strawberry.field(
+        description="How far it is told at this moment, for clients that poll instead of following "
+        "`storyEvents`. Null while that is not known, as when the live events were lost or are out "
+        "of reach: keep what you have and ask again. Once a story has ended it is always known."
+    )
+    async def progress(self, info: Info) -> StoryProgressType | None:
+        """Load it with those of the other stories."""
+        key = (self.story.account_id, self.story.id)
+        shown = await info.context.loaders.progress.load(key)
+        return None if shown is None else StoryProgressType.tell(shown)
+
     @strawberry.field(description="Its place in line, 1 being next; null unless it is queued.")
     async def place(self, info: Info) -> int | None:
         """Load it with those of the other stories."""
@@ -184,6 +261,7 @@ class StoryType(NodeType):
             title=story.title,
             brief=StoryBriefType.tell(story.brief),
             language=None if story.language is None else LanguageTag(story.language),
+            planned_chapters=None if story.plan is None else len(story.plan.chapters),
             words=story.words,
             sha256=story.sha256,
             attempts=story.attempt,

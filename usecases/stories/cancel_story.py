@@ -11,7 +11,7 @@ from domain.stories import Story
 from usecases.ports.live import EventLog, Topic
 from usecases.ports.time_and_chance import Clock
 from usecases.ports.transactions import Database
-from usecases.stories.job_key import job_key
+from usecases.stories.write_story import WriteStoryTask
 
 STORY_ID: Path = ("input", "storyId")
 
@@ -31,7 +31,7 @@ class CancelStory:
             if story is None or story.account_id != account_id:
                 raise NotFound(path=STORY_ID)
             # The job before the story, as its worker locks them.
-            await work.jobs.cancel(job_key(story_id))
+            await work.jobs.cancel(WriteStoryTask, str(story_id))
             story = await work.stories.lock(story_id)
             if story is None:
                 raise NotFound(path=STORY_ID)

@@ -15,6 +15,7 @@ from domain.events import (
     StoryQueued,
     Told,
 )
+from domain.refusals import UpstreamUnavailable
 from domain.stories import StoryStatus
 from usecases.ports.live import CursorLost, EventLog, LogAway, Topic
 from usecases.ports.reads import Reads, StoriesPage
@@ -24,8 +25,8 @@ from usecases.stories.snapshot import NOWHERE, Snapshots, ending
 UNFINISHED = tuple(status for status in StoryStatus if not status.is_end)
 MOST_STORIES = 100
 
-START, NEVER = Cursor(-1, 0), Cursor(2**63, 0)
-"""Before and after all places of a log."""
+START, LAST = Cursor(-1, 0), 2**63
+"""Before all places of a log, and a sequence after all of an epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +69,14 @@ class _Tale:
             if cursor is None:
                 library = await self._library()
                 cursor, self.shown, self.unfinished = library.cursor, {}, set()
-                yield replace(
-                    library, stories=tuple(replace(s, cursor=cursor) for s in library.stories)
+                ends = [end for shown in library.stories for end in self._show(shown, cursor)]
+                library = replace(
+                    library, stories=tuple(replace(one, cursor=cursor) for one in library.stories)
                 )
-                for snapshot in library.stories:
-                    for end in self._show(snapshot, cursor):
-                        yield end
+                yield library
+                del library  # and hold its texts no longer: followers are many, and wait long
+                for end in ends:
+                    yield end
             try:
                 async with aclosing(self.tools.events.follow(self.topic, cursor)) as log:
                     async for recorded in log:
@@ -120,7 +123,8 @@ class _Tale:
         """Remember what a snapshot showed; return the end of a story that has ended."""
         story_id, end = snapshot.story.id, ending(snapshot)
         if self.shown is not None:
-            self.shown[story_id] = NEVER if end else snapshot.cursor
+            over = Cursor(snapshot.story.attempt, LAST)  # a retried story has more to tell
+            self.shown[story_id] = over if end else snapshot.cursor
         if end is None:
             self.unfinished.add(story_id)
             return []
@@ -128,7 +132,12 @@ class _Tale:
 
     async def _look(self) -> None:
         """Raise CursorLost where a story has ended, or is gone, and the log does not know."""
-        stories = await self.tools.reads.stories(list(self.unfinished)) if self.unfinished else {}
+        if not self.unfinished:
+            return
+        try:
+            stories = await self.tools.reads.stories(list(self.unfinished))
+        except UpstreamUnavailable:
+            return  # nobody can tell: the next silence will
         for story_id in self.unfinished:
             story = stories.get(story_id)
             if story is None or story.status.is_end:

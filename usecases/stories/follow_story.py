@@ -2,15 +2,15 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
-from domain.events import ENDS, Cursor, Gap, Told
-from domain.refusals import NotFound
-from domain.stories import Story
+from domain.events import ENDS, Cursor, Gap, Recorded, Snapshot, StoryFailed, Told
+from domain.refusals import NotFound, UpstreamUnavailable
 from usecases.ports.live import CursorLost, EventLog, Topic
 from usecases.ports.reads import Reads
 from usecases.ports.time_and_chance import Clock
+from usecases.stories.shared import Shared
 from usecases.stories.snapshot import Snapshots, ending
 
 
@@ -21,6 +21,9 @@ class FollowStory:
     reads: Reads
     events: EventLog
     clock: Clock
+    _shown: Shared[UUID, list[Snapshot]] = field(default_factory=Shared, init=False)
+    _ended: Shared[UUID, bool] = field(default_factory=Shared, init=False)
+    _retried: Shared[tuple[UUID, Cursor], bool] = field(default_factory=Shared, init=False)
 
     async def __call__(
         self, account_id: UUID, story_id: UUID, after: Cursor | None = None
@@ -28,44 +31,78 @@ class FollowStory:
         """Open the tale of a story's events; close it when they are no longer wanted.
 
         Without `after`, and for a story that has ended, it begins with a snapshot. What the log
-        has lost shows as a gap, and a snapshot after it. It ends with the story. Raises NotFound;
-        the tale raises FollowerTooSlow.
+        has lost shows as a gap, and a snapshot after it. It ends with the story; a failure that
+        was retried since is told, and gone on from. Raises NotFound; the tale raises
+        FollowerTooSlow.
         """
         story = await self.reads.story(account_id, story_id)
         if story is None:
             raise NotFound(path=("storyId",))
-        return self._tell(story, None if story.status.is_end else after)
+        return self._tell(account_id, story_id, None if story.status.is_end else after)
 
-    async def _tell(self, story: Story, after: Cursor | None) -> AsyncGenerator[Told, None]:
-        topic, cursor = Topic(story.account_id, story.id), after
+    async def _tell(
+        self, account_id: UUID, story_id: UUID, after: Cursor | None
+    ) -> AsyncGenerator[Told, None]:
+        topic, cursor = Topic(account_id, story_id), after
         while True:
             if cursor is None:
-                taken = await Snapshots(self.reads, self.events, self.clock).of(
-                    story.account_id, [story.id]
-                )
+                taken = list(await self._show(account_id, story_id))
                 if not taken:  # erased meanwhile
                     return
-                yield taken[0]
-                if end := ending(taken[0]):
+                cursor, end = taken[0].cursor, ending(taken[0])
+                yield taken.pop()  # and hold the text no longer: followers are many, and wait long
+                if end:
                     yield end
                     return
-                cursor = taken[0].cursor
             try:
                 async with aclosing(self.events.follow(topic, cursor)) as log:
                     async for recorded in log:
                         if recorded is None:
-                            await self._look(story)
+                            await self._look(account_id, story_id)
                             continue
                         cursor = recorded.cursor
                         yield recorded
-                        if isinstance(recorded.event, ENDS):
+                        if isinstance(recorded.event, ENDS) and not await self._goes_on(
+                            account_id, recorded
+                        ):
                             return
             except CursorLost:
-                yield Gap(cursor, self.clock.now(), story.id)
+                yield Gap(cursor, self.clock.now(), story_id)
                 cursor = None
 
-    async def _look(self, story: Story) -> None:
-        """Raise CursorLost where the story has ended, or is gone, and the log does not know."""
-        now = await self.reads.story(story.account_id, story.id)
-        if now is None or now.status.is_end:
+    async def _goes_on(self, account_id: UUID, end: Recorded) -> bool:
+        """Whether an end is of the past: the story had failed, and was retried since."""
+        if not isinstance(end.event, StoryFailed):
+            return False
+
+        async def was_retried() -> bool:
+            try:
+                story = await self.reads.story(account_id, end.story_id)
+            except UpstreamUnavailable:
+                return False  # nobody can tell: who comes again will see
+            return story is not None and (
+                not story.status.is_end or story.attempt > end.cursor.epoch
+            )
+
+        return await self._retried.answer((end.story_id, end.cursor), was_retried)
+
+    async def _show(self, account_id: UUID, story_id: UUID) -> list[Snapshot]:
+        """Take a snapshot for all who come at once, as they do when the log was lost."""
+        snapshots = Snapshots(self.reads, self.events, self.clock)
+        return await self._shown.answer(story_id, lambda: snapshots.of(account_id, [story_id]))
+
+    async def _look(self, account_id: UUID, story_id: UUID) -> None:
+        """Raise CursorLost where the story has ended, or is gone, and the log does not know.
+
+        All followers of a story hear of its silences at the same time: one look serves them all.
+        """
+
+        async def has_ended() -> bool:
+            try:
+                story = await self.reads.story(account_id, story_id)
+            except UpstreamUnavailable:
+                return False  # nobody can tell: the next silence will
+            return story is None or story.status.is_end
+
+        if await self._ended.answer(story_id, has_ended):
             raise CursorLost

@@ -2,13 +2,17 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
 
 from domain.manuscript import Manuscript
 from domain.stories import TokenUsage
 
 PAUSE = 0.25
 """Seconds that text waits for the end of its sentence, at most."""
+
+BREATH = 0.05
+"""Seconds between two pieces, at least: no more than 20 of them go out in any second."""
 
 LONGEST_PIECE = 512
 """Characters of an event's text, at most: 2 kB in UTF-8, whatever the script."""
@@ -23,50 +27,71 @@ _SENTENCE_END = re.compile(
 )
 
 
+@dataclass(slots=True)
+class Pace:
+    """Keeps the pieces of one story apart, over all its chapters: by `breath` seconds at least."""
+
+    breath: float = BREATH
+    free_at: float = field(default=float("-inf"), init=False)
+    """The loop's time from which on the next piece may go."""
+
+
 async def released(
-    tale: AsyncGenerator[str | TokenUsage, None], pause: float = PAUSE
+    tale: AsyncGenerator[str | TokenUsage, None], pause: float = PAUSE, pace: Pace | None = None
 ) -> AsyncGenerator[str | TokenUsage, None]:
     """Yield a tale's text, cleaned, in pieces that are fit for an event; usage as it comes.
 
-    All pieces together are the text to store. When this generator is closed, so is the tale.
+    The first piece goes at once; what comes within a breath of the last one goes together. A tale
+    that brings more than a piece in a breath is made to wait: it is read no further until what is
+    here has gone. All pieces together are the text to store. When this generator is closed, so is
+    the tale.
     """
-    loop = asyncio.get_running_loop()
-    manuscript, waiting, due = Manuscript(), "", 0.0
+    loop, pace = asyncio.get_running_loop(), pace or Pace()
+    manuscript, waiting, due, ended = Manuscript(), "", 0.0, False
     coming = asyncio.ensure_future(anext(tale, None))
     try:
-        while True:
-            wait = max(0.0, due - loop.time()) if waiting else None
-            await asyncio.wait({coming}, timeout=wait)
-            if coming.done():
-                item = coming.result()
-                if item is None:
-                    break
-                coming = asyncio.ensure_future(anext(tale, None))
-                if isinstance(item, TokenUsage):
-                    yield item
-                    continue
-                if not waiting:
-                    due = loop.time() + pause
-                waiting += manuscript.add(item)
-            cut = len(waiting) if loop.time() >= due else _last_end(waiting)
-            for piece in _pieces(waiting[:cut]):
+        while waiting or not ended:
+            now = loop.time()
+            cut = _cut(waiting, anyway=ended or now >= due)
+            if cut and now >= pace.free_at:
+                piece, waiting = waiting[:cut], waiting[cut:]
+                pace.free_at, due = now + pace.breath, now + pause
                 yield piece
-            if cut:
-                waiting, due = waiting[cut:], loop.time() + pause
-        for piece in _pieces(waiting + manuscript.end()):
-            yield piece
+                continue
+            until = pace.free_at if cut else due
+            if ended or len(waiting) >= LONGEST_PIECE:
+                await asyncio.sleep(until - now)
+                continue
+            await asyncio.wait({coming}, timeout=until - now if waiting else None)
+            if not coming.done():
+                continue
+            item = coming.result()
+            if item is None:
+                waiting, ended = waiting + manuscript.end(), True
+                continue
+            coming = asyncio.ensure_future(anext(tale, None))
+            if isinstance(item, TokenUsage):
+                yield item
+                continue
+            if not waiting:
+                due = loop.time() + pause
+            waiting += manuscript.add(item)
     finally:
         await _give_up(coming)
         await tale.aclose()
 
 
-def _last_end(text: str) -> int:
-    return max((found.end() for found in _SENTENCE_END.finditer(text)), default=0)
+def _cut(text: str, *, anyway: bool) -> int:
+    """Return how much of a text may go as one piece.
 
-
-def _pieces(text: str) -> Iterator[str]:
-    for start in range(0, len(text), LONGEST_PIECE):
-        yield text[start : start + LONGEST_PIECE]
+    That is up to the end of its last whole sentence, or all of it where it must go `anyway`; where
+    that is too long, as many sentences as fit, or else as many characters.
+    """
+    if anyway and len(text) <= LONGEST_PIECE:
+        return len(text)
+    ends = _SENTENCE_END.finditer(text, 0, LONGEST_PIECE)
+    end = max((found.end() for found in ends), default=0)
+    return end or (LONGEST_PIECE if len(text) >= LONGEST_PIECE else 0)
 
 
 async def _give_up(coming: "asyncio.Future[str | TokenUsage | None]") -> None:

@@ -12,14 +12,13 @@ from loguru import logger
 from domain.accounts import Account
 from domain.briefs import StoryRequest
 from domain.events import StoryQueued
-from domain.jobs import WriteStory
 from domain.refusals import Conflict, InputIssue, QuotaExceeded, Unauthenticated
 from domain.stories import Story, text_hash
 from usecases.ports.live import EventLog, Topic
 from usecases.ports.reads import Reads
 from usecases.ports.time_and_chance import Clock, Randomness
 from usecases.ports.transactions import Database, Work
-from usecases.stories.job_key import job_key
+from usecases.stories.write_story import WriteStoryTask
 from usecases.validation import checked
 
 MONTH, DAY = timedelta(days=30), timedelta(days=1)
@@ -90,9 +89,7 @@ class RequestStory:
                     requested_at=now,
                 )
             )
-            await work.jobs.add(
-                WriteStory(story_id=story.id), dedupe_key=job_key(story.id), account_id=account.id
-            )
+            await work.jobs.add(WriteStoryTask(story_id=story.id), account_id=account.id)
         logger.bind(story_id=str(story.id)).info("A story was requested")
         await self._announce(story)
         return story

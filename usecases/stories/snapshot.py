@@ -67,6 +67,11 @@ def _snapshot(
     if story.status.is_end:
         return Snapshot(live.cursor, now, story, tuple(chapters))
     told = tuple(chapters[: live.chapters])  # one more may be stored, and its end not yet told
+    if story.status is StoryStatus.QUEUED:
+        # Retried: what was left unfinished when it failed will be written in other words. A log
+        # that was lost since, and tells of its place in line alone, knows no chapter.
+        told = told if live.cursor.epoch == story.attempt else tuple(chapters)
+        return Snapshot(live.cursor, now, story, told)
     return Snapshot(live.cursor, now, story, told, live.chapter, live.title, live.text)
 
 

@@ -1,7 +1,9 @@
 """Write a story: its plan, then chapter after chapter, each stored when it is done."""
 
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar
 from uuid import UUID
 
 from loguru import logger
@@ -16,31 +18,47 @@ from domain.events import (
     TextAppended,
     utf16_length,
 )
-from domain.jobs import Lease
+from domain.jobs import Lease, Queue, RetryPolicy, Task, Terms
 from domain.stories import Chapter, Story, StoryPlan, StoryStatus, TokenUsage
 from usecases.deliveries.owe import OweMail
-from usecases.ports.jobs import Retry
+from usecases.ports.jobs import ProviderSlots, Retry
 from usecases.ports.live import EventLog, EventWriter, Topic
 from usecases.ports.storytelling import Assignment, Storyteller, StorytellerFault
 from usecases.ports.time_and_chance import Clock
 from usecases.ports.transactions import Database, LeaseLost, Work
-from usecases.stories.release import PAUSE, released
+from usecases.stories.release import BREATH, PAUSE, Pace, released
+
+
+class WriteStoryTask(Task):
+    """Write this story: its eight tries spread over some four minutes, as a model's outages do."""
+
+    terms: ClassVar[Terms] = Terms(
+        kind="write_story",
+        queue=Queue.STORIES,
+        retry=RetryPolicy(attempts=8, budget=timedelta(hours=6)),
+        timeout=timedelta(hours=2),
+        unique_by=("story_id",),
+    )
+    story_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
 class WriteStory:
     """Writes a story for the worker that holds its lease.
 
-    No transaction is open while a storyteller works. What was stored is never written again: a
-    later attempt goes on with the first chapter that is missing. Safe to run twice.
+    No transaction is open while a storyteller works, and each call to one takes a slot. What was
+    stored is never written again: a later attempt goes on with the first chapter that is missing.
+    Safe to run twice.
     """
 
     database: Database
     storyteller: Storyteller
+    slots: ProviderSlots
     events: EventLog
     owe: OweMail
     clock: Clock
     pause: float = PAUSE
+    breath: float = BREATH
 
     async def __call__(self, story_id: UUID, lease: Lease) -> None:
         """Write what is missing of the story.
@@ -57,7 +75,7 @@ class WriteStory:
         if story.attempt > 1:
             await log.append(StoryRestarted(attempt=story.attempt, from_chapter=len(told) + 1))
         await log.append(StageChanged(stage=story.status))
-        writing = _Writing(self, story, lease, log, told)
+        writing = _Writing(self, story, lease, log, told, Pace(self.breath))
         try:
             await writing.write()
         except StorytellerFault as fault:
@@ -75,6 +93,7 @@ class _Writing:
     lease: Lease
     log: EventWriter
     told: list[Chapter]
+    pace: Pace
 
     async def write(self) -> None:
         plan = self.story.plan or await self._plan()
@@ -99,24 +118,28 @@ class _Writing:
         )
 
     async def _plan(self) -> StoryPlan:
-        plan, usage = await self.tools.storyteller.plan(self.story.brief, self.story.seed)
+        async with self._slot():
+            plan, usage = await self.tools.storyteller.plan(self.story.brief, self.story.seed)
         async with self.tools.database.begin(self.lease) as work:
             story = await self._hold(work)
             story.adopt(plan)
             story.spend(usage)
+            await work.jobs.report(self.lease, len(self.told), len(plan.chapters))
         await self.log.append(StageChanged(stage=StoryStatus.WRITING))
         return plan
 
     async def _write_chapter(self, plan: StoryPlan, number: int) -> None:
         title = plan.chapters[number - 1].title
         await self.log.append(ChapterStarted(chapter=number, of=len(plan.chapters), title=title))
-        text, usage = await self._stream(plan, number)
+        async with self._slot():
+            text, usage = await self._stream(plan, number)
         async with self.tools.database.begin(self.lease) as work:
             story = await self._hold(work)
             story.spend(usage)
             chapter = await work.stories.add_chapter(
                 Chapter.of(story.id, number, title, text, self.tools.clock.now())
             )
+            await work.jobs.report(self.lease, number, len(plan.chapters))
         self.told.append(chapter)
         await self.log.append(
             ChapterCompleted(chapter=number, words=chapter.words, sha256=chapter.sha256)
@@ -129,7 +152,7 @@ class _Writing:
             Assignment(brief=story.brief, plan=plan, seed=story.seed, number=number, told=told)
         )
         pieces, offset, usage = list[str](), 0, TokenUsage()
-        async with aclosing(released(tale, self.tools.pause)) as release:
+        async with aclosing(released(tale, self.tools.pause, self.pace)) as release:
             async for piece in release:
                 if isinstance(piece, TokenUsage):
                     usage = piece
@@ -153,6 +176,9 @@ class _Writing:
         await self.log.append(
             StoryReady(chapters=len(self.told), words=story.words, sha256=story.sha256 or "")
         )
+
+    def _slot(self) -> AbstractAsyncContextManager[None]:
+        return self.tools.slots.hold(self.tools.storyteller.name)
 
     async def _hold(self, work: Work) -> Story:
         """Lock the story; who finds it ended writes nothing more."""

@@ -11,6 +11,7 @@ import pytest
 from redis.asyncio import Redis
 from uuid_utils.compat import uuid7
 
+from adapters.event_log.entries import encode
 from adapters.event_log.hub import MOST_EVENTS
 from adapters.event_log.log import RedisEventLog
 from domain.events import (
@@ -284,6 +285,66 @@ async def _until_told(tale: AsyncIterator[Recorded | None]) -> AsyncIterator[Rec
         if one is not None:
             yield one
             return
+
+
+async def test_a_wake_up_that_was_lost_costs_time_and_no_event(redis: Redis) -> None:
+    log = RedisEventLog(redis, FakeClock(), silence=timedelta(seconds=0.05))
+    follower = Follower(log, STORY, Cursor(1, 0))
+    await log.writer(STORY, 1).append(WRITING)
+    assert await follower.hears(1) == ["1-1"]
+    unannounced = encode(UUID(int=2), FakeClock().now(), FIRST)
+    await redis.xadd(STREAM, {"event": unannounced}, id="1-2")
+    assert await follower.hears(1) == ["1-2"]
+    await follower.stop()
+    await log.aclose()
+
+
+@pytest.mark.parametrize("rubbish", ["", "x", "x y z", 'x y {"kind": "story_sung"}', "VALID"])
+async def test_rubbish_does_not_deafen_the_listener(
+    log: RedisEventLog, redis: Redis, rubbish: str
+) -> None:
+    follower, writer = Follower(log, STORY, Cursor(1, 0)), log.writer(STORY, 1)
+    await writer.append(WRITING)
+    await follower.hears(1)
+    listener = await the_listener(redis)
+    nowhere = f"here there {encode(UUID(int=2), FakeClock().now(), FIRST)}"
+    await redis.publish(STREAM, nowhere if rubbish == "VALID" else rubbish)
+    await writer.append(FIRST)
+    assert await follower.hears(1) == ["1-2"]
+    assert await the_listener(redis) == listener
+    await follower.stop()
+
+
+async def test_followers_who_miss_the_same_are_answered_by_one_read(
+    log: RedisEventLog, redis: Redis
+) -> None:
+    """As after a restart of Redis, when all of them ask at once."""
+    await log.writer(STORY, 1).append(WRITING)
+    first = Follower(log, STORY, Cursor(1, 0))
+    await first.hears(1)
+    await redis.config_resetstat()
+    crowd = [Follower(log, STORY, Cursor(1, 0)) for _ in range(200)]
+    assert [await follower.hears(1) for follower in crowd] == [["1-1"]] * 200
+    assert (await redis.info("commandstats"))["cmdstat_xrange"]["calls"] < 10
+    for follower in (first, *crowd):
+        await follower.stop()
+
+
+async def test_silences_are_told_while_redis_is_away(own_redis: Server) -> None:
+    """Else an end that is stored meanwhile would be told to nobody."""
+    async with Redis.from_url(own_redis.url, socket_connect_timeout=1) as redis:
+        log = RedisEventLog(redis, FakeClock(), silence=timedelta(seconds=0.05))
+        writer = log.writer(STORY, 1)
+        await writer.append(WRITING)
+        async with aclosing(log.follow(STORY, Cursor(1, 0))) as tale, asyncio.timeout(10):
+            assert await anext(tale) is not None
+            await own_redis.kill()
+            assert [await anext(tale) for _ in range(3)] == [None] * 3
+            await own_redis.start()
+            await writer.append(FIRST)
+            told = [one async for one in _until_told(tale)]
+        assert [one.event for one in told] == [FIRST]
+        await log.aclose()
 
 
 @pytest.fixture

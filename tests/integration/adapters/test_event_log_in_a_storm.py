@@ -55,7 +55,16 @@ async def test_the_reader_ends_with_the_stored_text(redis: Redis, plan: list[str
     follow = FollowStory(house.reads, log, house.clock)
     reading = asyncio.create_task(read_to_the_end(follow, house.account.id, story.id, storm))
     owe = OweMail(house.clock, "example.org")
-    write = WriteStory(house.database, StormyStoryteller(storm), log, owe, house.clock, pause=60)
+    write = WriteStory(
+        house.database,
+        StormyStoryteller(storm),
+        house.slots,
+        log,
+        owe,
+        house.clock,
+        pause=60,
+        breath=0,
+    )
     while not house.story(story.id).status.is_end:
         try:
             await write(story.id, await house.leased(story.id))
@@ -79,7 +88,7 @@ async def test_two_processes_see_one_story(redis: Redis) -> None:
         read_to_the_end(follow, house.account.id, story.id, Storm([], {}))
     )
     owe = OweMail(house.clock, "example.org")
-    write = WriteStory(house.database, FakeStoryteller(), worker, owe, house.clock)
+    write = WriteStory(house.database, FakeStoryteller(), house.slots, worker, owe, house.clock)
     await write(story.id, await house.leased(story.id))
     async with asyncio.timeout(5):
         reader = await reading

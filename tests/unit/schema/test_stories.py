@@ -1,9 +1,10 @@
 """Stories as a client meets them: asked for, watched, listed, cancelled."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -14,21 +15,25 @@ from strawberry.types import get_object_definition
 from domain.accounts import Account, AccountStatus
 from domain.refusals import CursorInvalid, InvalidInput, NotFound, Unauthenticated
 from domain.sessions import AccessClaims
-from domain.stories import Chapter, Story, StoryStatus
+from domain.stories import Chapter, Story, StoryStatus, TokenUsage, joined, text_hash
 from schema.context import Client, Context
 from schema.nodes import STORY, global_id
 from schema.pages import read_place, write_place
 from schema.schema import schema
 from schema.stories.types import ChapterType, StoryType
+from tests.clients.reader import Reader
 from tests.factories import a_story, an_account
 from tests.fakes.clock import START
 from tests.fakes.storyteller import FakeStoryteller
 from tests.unit.usecases.stories.conftest import House
 from usecases.catalog import UseCases
+from usecases.ports.jobs import Retry
+from usecases.ports.storytelling import Assignment, StorytellerFault
 from usecases.stories.cancel_story import CancelStory
 from usecases.stories.follow_account import FollowAccount
 from usecases.stories.follow_story import FollowStory
 from usecases.stories.request_story import StoryQuota
+from usecases.stories.show_progress import ShowProgress
 
 REQUEST = """mutation ($input: RequestStoryInput!) { requestStory(input: $input) { __typename
   ...on RequestStorySuccess { story { id status place brief { idea themes words minutes } } }
@@ -45,6 +50,13 @@ LIBRARY = """query ($first: Int! = 20, $after: Cursor, $filter: StoryFilter,
   viewer { stories(first: $first, after: $after, filter: $filter, orderBy: $orderBy) {
     totalCount nodes { id } edges { cursor }
     pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }"""
+POLL = """query ($id: ID!) { story(id: $id) { plannedChapters progress {
+  cursor stage attempt text chapters { number text } unfinished { number text } } } }"""
+WATCH = """subscription ($id: ID!) { storyEvents(storyId: $id) { __typename cursor
+  ...on TextAppended { chapter offset text } ...on ChapterStarted { chapter }
+  ...on ChapterCompleted { chapter sha256 } ...on StoryRestarted { fromChapter }
+  ...on StorySnapshot { chapters { number text } unfinished { number text } }
+  ...on StoryReady { sha256 } } }"""
 EVENTS = """subscription ($id: ID!, $after: Cursor) { storyEvents(storyId: $id, after: $after) {
   __typename cursor occurredAt storyId
   ...on TextAppended { chapter offset text attempt }
@@ -70,6 +82,7 @@ class Browser:
             cancel_story=CancelStory(house.database, house.events, house.clock),
             follow_story=FollowStory(house.reads, house.events, house.clock),
             follow_account=FollowAccount(house.reads, house.events, house.clock),
+            show_progress=ShowProgress(house.reads, house.events, house.clock),
         )
         claims = None
         if account is not None:
@@ -317,6 +330,91 @@ async def _all(tale: AsyncIterator[dict[str, Any]]) -> list[dict[str, Any]]:
     return [told async for told in tale]
 
 
+async def test_who_polls_gets_the_text_that_followers_get(browser: Browser) -> None:
+    """Polled at each event: what a poll shows is what the events until its cursor add up to."""
+    story = await browser.house.queued()
+    public = global_id(STORY, story.id)
+    polls: list[Any] = []
+
+    class Polled(FakeStoryteller):
+        """Is asked for how far it is while it tells."""
+
+        async def tell(self, assignment: Assignment) -> AsyncGenerator[str | TokenUsage, None]:
+            async for chunk in super().tell(assignment):
+                await poll()
+                yield chunk
+
+    async def poll() -> None:
+        polls.append((await browser.run(POLL, id=public))["story"]["progress"])
+
+    reader, texts = Reader(), dict[str, str]()
+
+    async def follow() -> None:
+        """Remember the text at each cursor."""
+        async for told in tale:
+            reader.read(told)
+            texts[told["cursor"]] = reader.text.strip()
+
+    await poll()
+    tale = browser.watch(WATCH, id=public)
+    reader.read(await anext(tale))
+    texts[str(reader.cursor)] = reader.text
+    following = asyncio.ensure_future(follow())
+    chapters = [["A fox\U0001f98a. ", "It ran. ", "And ran."], ["It came ", "home. ", "Good."]]
+    killed = StorytellerFault("KILLED", "Gone.")
+    first = browser.house.write_story(Polled(chapters, faults={(2, 2): killed}))
+    with pytest.raises(Retry):
+        await first(story.id, await browser.house.leased(story.id))
+    await poll()
+    other = Polled([["Void."], ["It slept. ", "Long. ", "So long."]])
+    await browser.house.write_story(other)(story.id, await browser.house.leased(story.id))
+    await poll()
+    async with asyncio.timeout(5):
+        await following
+
+    assert [poll["text"] for poll in polls if texts[poll["cursor"]] != poll["text"]] == []
+    for before, after in pairwise(polls):
+        if before["attempt"] == after["attempt"]:
+            assert after["text"].startswith(before["text"])
+        assert after["attempt"] >= before["attempt"]
+    assert [poll["attempt"] for poll in polls] == [0] + [1] * 7 + [2] * 5
+    assert [(poll["unfinished"] or {}).get("number") for poll in polls][3:6] == [1, 1, 2]
+    assert polls[0] == {
+        "cursor": "0-1",
+        "stage": "QUEUED",
+        "attempt": 0,
+        "chapters": [],
+        "unfinished": None,
+        "text": "",
+    }
+    assert (polls[-1]["stage"], polls[-1]["unfinished"]) == ("READY", None)
+    assert polls[-1]["text"] == joined(browser.house.chapters(story.id))
+    assert text_hash(polls[-1]["text"]) == browser.house.story(story.id).sha256
+
+
+async def test_what_is_not_known_is_not_shown_as_less(browser: Browser) -> None:
+    story = await browser.house.queued()
+    public = global_id(STORY, story.id)
+    storyteller = FakeStoryteller([["One. ", "Two. ", "Three."]], waits=(1, 2))
+    lease = await browser.house.leased(story.id)
+    writing = asyncio.create_task(browser.house.write_story(storyteller)(story.id, lease))
+    await storyteller.waiting.wait()
+    shown = await browser.run(POLL, id=public)
+    assert (shown["story"]["plannedChapters"], shown["story"]["progress"]["text"]) == (1, "One.")
+    browser.house.events.down = True
+    assert (await browser.run(POLL, id=public))["story"]["progress"] is None
+    browser.house.events.down = False
+    browser.house.events.forget()
+    assert (await browser.run(POLL, id=public))["story"]["progress"] is None
+    await browser.run(CANCEL, id=public)
+    shown = await browser.run(POLL, id=public)
+    assert (shown["story"]["progress"]["stage"], shown["story"]["progress"]["text"]) == (
+        "CANCELED",
+        "",
+    )
+    writing.cancel()
+
+
 async def test_a_story_long_done_is_watched_as_one_snapshot_and_its_end(browser: Browser) -> None:
     story = await browser.house.queued()
     await browser.write(story)
@@ -358,7 +456,12 @@ async def test_all_stories_are_watched(browser: Browser) -> None:
 @pytest.mark.parametrize(
     ("published", "entity", "derived"),
     [
-        (StoryType, Story, {"story", "attempts", "usage", "failure", "chapters", "text", "place"}),
+        (
+            StoryType,
+            Story,
+            {"story", "attempts", "usage", "failure", "chapters", "text", "place"}
+            | {"planned_chapters", "progress"},
+        ),
         (ChapterType, Chapter, set()),
     ],
     ids=["Story", "Chapter"],

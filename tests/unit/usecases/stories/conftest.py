@@ -14,8 +14,10 @@ from tests.factories import an_account
 from tests.fakes.clock import FakeClock
 from tests.fakes.database import FakeDatabase, FakeJobDesk, FakeJobQueue
 from tests.fakes.event_log import FakeEventLog
+from tests.fakes.provider_slots import FakeProviderSlots
 from tests.fakes.reads import FakeReads
 from tests.fakes.storyteller import FakeStoryteller
+from tests.jobs import KNOWN, claim_of
 from usecases.deliveries.owe import OweMail
 from usecases.ports.live import Topic
 from usecases.stories.request_story import RequestStory, StoryOrder, StoryQuota
@@ -50,6 +52,7 @@ class House:
         self.reads = FakeReads(self.database)
         self.desk = FakeJobDesk(self.database)
         self.events = FakeEventLog(self.clock)
+        self.slots = FakeProviderSlots()
 
     async def settle(self, account: Account) -> Account:
         async with self.database.begin() as work:
@@ -69,7 +72,16 @@ class House:
 
     def write_story(self, storyteller: FakeStoryteller) -> WriteStory:
         owe = OweMail(self.clock, "example.org")
-        return WriteStory(self.database, storyteller, self.events, owe, self.clock, pause=60)
+        return WriteStory(
+            self.database,
+            storyteller,
+            self.slots,
+            self.events,
+            owe,
+            self.clock,
+            pause=60,
+            breath=0,
+        )
 
     async def leased(self, story_id: UUID) -> Lease:
         """Claim the story's job, as a worker does; an earlier worker's lease runs out first."""
@@ -79,9 +91,10 @@ class House:
             for job in self.database.tables.jobs.values()
             if job.task.get("story_id") == str(story_id)
         )
-        claimed = await self.desk.claim(job.id)
-        assert claimed is not None
-        return claimed[1]
+        await self.desk.due(100, KNOWN)
+        claim = await claim_of(self.desk, job)
+        assert claim is not None
+        return claim[1]
 
     def story(self, story_id: UUID) -> Story:
         return self.database.tables.stories[story_id]

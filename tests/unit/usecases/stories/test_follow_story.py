@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from uuid import UUID
 
 import pytest
 
 from domain.events import ChapterStarted, Cursor, Gap, Recorded, Snapshot, TextAppended, Told
-from domain.refusals import NotFound
+from domain.refusals import NotFound, UpstreamUnavailable
 from domain.stories import Story, StoryStatus, joined
 from tests.factories import an_account
+from tests.fakes.reads import FakeReads
 from tests.fakes.storyteller import FakeStoryteller
 from tests.story_reader import StoryReader
 from tests.unit.usecases.stories.conftest import House
@@ -186,6 +188,42 @@ async def test_a_silence_without_an_end_says_nothing(house: House) -> None:
         told = await waiting
     assert isinstance(told, Recorded)
     assert told.event.kind == "story_canceled"
+
+
+class CountedReads(FakeReads):
+    """Counts how often a story is looked at; while it is `away`, nobody can tell."""
+
+    looks, away = 0, False
+
+    async def story(self, account_id: UUID, story_id: UUID) -> Story | None:
+        self.looks += 1
+        if self.away:
+            raise UpstreamUnavailable
+        return await super().story(account_id, story_id)
+
+
+async def test_one_look_serves_all_who_hear_a_silence_and_an_outage_ends_nothing(
+    house: House,
+) -> None:
+    story = await house.queued()
+    reads = CountedReads(house.database)
+    follow_story = FollowStory(reads, house.events, house.clock)
+    tales = [await follow_story(house.account.id, story.id) for _ in range(50)]
+    assert {type(await anext(tale)) for tale in tales} == {Snapshot}
+    waiting = [asyncio.ensure_future(anext(tale)) for tale in tales]
+    await asyncio.sleep(0)
+    reads.looks = 0
+    for reads.away in (True, False):
+        house.events.be_silent()
+        for _ in range(5):
+            await asyncio.sleep(0)
+    assert reads.looks == 2
+    await CancelStory(house.database, house.events, house.clock)(house.account.id, story.id)
+    async with asyncio.timeout(5):
+        told = await asyncio.gather(*waiting)
+    assert {one.event.kind for one in told if isinstance(one, Recorded)} == {"story_canceled"}
+    for tale in tales:
+        await tale.aclose()
 
 
 async def test_who_stops_watching_leaves_nothing_behind_and_cancels_nothing(house: House) -> None:

@@ -59,10 +59,12 @@ async def test_the_reader_ends_with_the_stored_text(plan: list[str]) -> None:
     write = WriteStory(
         house.database,
         StormyStoryteller(storm),
+        house.slots,
         events,
         OweMail(house.clock, "example.org"),
         house.clock,
         pause=60,
+        breath=0,
     )
     while not house.story(story.id).status.is_end:
         try:

@@ -19,8 +19,8 @@ async def test_it_is_queued_with_its_job_and_announced(house: House) -> None:
     assert house.story(story.id) == story
     assert (story.status, story.seed, story.attempt) == (StoryStatus.QUEUED, 1, 0)
     (job,) = house.queue.woken
-    assert job.task == {"kind": "write_story", "story_id": str(story.id)}
-    assert (job.dedupe_key, job.account_id) == (f"story:{story.id}", house.account.id)
+    assert job.task == {"story_id": str(story.id)}
+    assert (job.dedupe_key, job.account_id) == (str(story.id), house.account.id)
     assert [(one.cursor.epoch, one.event) for one in house.recorded(story)] == [
         (0, StoryQueued(place=1))
     ]
