@@ -13,7 +13,7 @@ from api.graphql.classes import OperationClass
 from bootstrap.settings import Settings
 from usecases.ports.limits import Allowance, Bucket, LimitsUnknown, RateLimiter
 
-PATIENCE_SECONDS = 0.5
+PATIENCE_SECONDS = 2.0
 """No request waits longer for a limiter that does not answer."""
 
 REST_SECONDS = 1

@@ -48,7 +48,7 @@ async def send_refusal(
     scope: Scope,
     send: Send,
     status: int,
-    code: Code,
+    code: str,
     message: str,
     *,
     retry_after: int | None = None,

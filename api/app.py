@@ -11,9 +11,10 @@ from adapters.heartbeat import live_workers
 from adapters.socket_counts import RedisSocketCounts
 from api.drain import Drain, draining_on_sigterm
 from api.edge import Edge, assemble
+from api.graphql.stay import SocketRules
 from api.graphql.trusted import RegistryUnreadable, TrustedDocuments
-from api.graphql.websocket import SocketRules
 from api.identity import Caller
+from bootstrap.collector import look_seldom
 from bootstrap.container import Container, open_container
 from bootstrap.logs import configure_logs
 from bootstrap.settings import Settings, SettingsInvalid, load_settings
@@ -35,6 +36,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             socket_counts = RedisSocketCounts(container.redis)
             edge = edge_of(container, trusted, socket_counts)
             service.app = assemble(edge)
+            look_seldom()
             async with socket_counts.open():
                 with draining_on_sigterm(edge.drain, seconds=settings.drain_seconds / 2):
                     yield
@@ -74,6 +76,7 @@ def edge_of(container: Container, trusted: TrustedDocuments, socket_counts: Sock
             claims=caller.identity.claims,
             rejection=caller.identity.rejection,
             cookies=caller.cookies,
+            resume_from=caller.resume_from,
         )
 
     async def worker() -> None:

@@ -15,8 +15,9 @@ from api.graphiql import BUNDLE, GraphiQLPage
 from api.graphql.execution import Engine
 from api.graphql.http import GraphQLOverHTTP
 from api.graphql.limits import Limits
+from api.graphql.stay import SocketRules, Stays
 from api.graphql.trusted import TrustedDocuments
-from api.graphql.websocket import GraphQLOverWebSocket, SocketRules
+from api.graphql.websocket import GraphQLOverWebSocket
 from api.health import Check, Live, Ready
 from api.identity import Authenticate, NewContext
 from api.middleware.client_address import ClientAddress
@@ -81,12 +82,14 @@ def _routes(edge: Edge, admission: Admission, origins: Origins) -> Router:
         seconds=settings.operation_seconds,
         most_cost=settings.max_query_cost,
     )
+    stays = Stays(edge.session_ends, edge.clock, edge.socket_counts, edge.drain, edge.rules)
     over_http = GraphQLOverHTTP(
         engine=engine,
         authenticate=edge.authenticate,
         new_context=edge.new_context,
         admission=admission,
         origins=origins,
+        stays=stays,
         max_body_bytes=settings.max_body_bytes,
         page=None if settings.is_production else GraphiQLPage(),
     )
@@ -94,13 +97,9 @@ def _routes(edge: Edge, admission: Admission, origins: Origins) -> Router:
         engine=engine,
         authenticate=edge.authenticate,
         new_context=edge.new_context,
-        session_ends=edge.session_ends,
-        clock=edge.clock,
-        socket_counts=edge.socket_counts,
         admission=admission,
         origins=origins,
-        drain=edge.drain,
-        rules=edge.rules,
+        stays=stays,
     )
     routes = [
         Route("/graphql", over_http),

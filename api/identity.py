@@ -26,7 +26,8 @@ ANONYMOUS = Identity()
 class Caller:
     """For whom an operation runs; the address is as good as our proxies vouch for it.
 
-    Without `cookies` of its own it has none, and can set none.
+    Without `cookies` of its own it has none, and can set none. `resume_from` is where its
+    connection says that it stopped: the position of the last event that it was told.
     """
 
     address: str
@@ -34,6 +35,7 @@ class Caller:
     request_id: str
     identity: Identity = ANONYMOUS
     cookies: Cookies = field(default_factory=Cookies)
+    resume_from: str | None = None
 
 
 NewContext = Callable[[Caller], object]

@@ -6,6 +6,8 @@ from starlette.datastructures import Headers
 
 from bootstrap.origins import origin_of
 
+FOREIGN = "This origin is not one of ALLOWED_ORIGINS."
+
 
 class Origins:
     """The allow list: what is configured, and the service's own address."""

@@ -5,7 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from tests.clients.graphql_ws import NODE
+from tests.clients.node import NODE
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"

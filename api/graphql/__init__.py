@@ -1,1 +1,1 @@
-"""GraphQL over HTTP and WebSocket: two thin transports over one engine."""
+"""GraphQL over HTTP, WebSocket and long HTTP responses: thin transports over one engine."""

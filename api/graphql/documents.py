@@ -11,6 +11,7 @@ from graphql import (
     GraphQLSyntaxError,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
+    OperationType,
     parse,
     specified_rules,
     validate,
@@ -23,19 +24,24 @@ from api.graphql.classes import OperationClass, classes
 from api.graphql.cost import Costs, Price
 from api.graphql.errors import Refused, document_entry, refused
 from api.graphql.limits import Limits, Measure, excess
+from api.graphql.shaping import shaping_variables
 
 MOST_ERRORS = 5
 """Validation stops there: the first few tell enough, and all of them cost."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Document:
-    """A valid document and its operations, with the price and the classes of each."""
+    """A valid document and its operations, with the price and the classes of each.
+
+    `shaping` names, for each subscription, the variables that what is told of an event can hang on.
+    """
 
     tree: DocumentNode
     operations: tuple[OperationDefinitionNode, ...]
     prices: Mapping[str | None, Price]
     classes: Mapping[str | None, Mapping[OperationClass, int]]
+    shaping: Mapping[str | None, frozenset[str]]
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """Return the operation to run. Raises Refused for an unknown or a missing name."""
@@ -128,6 +134,11 @@ class Documents:
             operations,
             {name_of(each): costs.operation(each) for each in operations},
             {name_of(each): classes(each, measure.operation(each)) for each in operations},
+            {
+                name_of(each): shaping_variables(tree, each)
+                for each in operations
+                if each.operation is OperationType.SUBSCRIPTION
+            },
         )
 
     def _parse(self, text: str) -> DocumentNode:

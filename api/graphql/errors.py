@@ -43,7 +43,7 @@ class SchemaFault(Exception):  # noqa: N818 - a fault of ours, for the log
     """What resolvers gave does not fit the schema."""
 
 
-def entry(code: Code, message: str, *, retry_after: int | None = None) -> ErrorEntry:
+def entry(code: str, message: str, *, retry_after: int | None = None) -> ErrorEntry:
     """Make an entry that belongs to no place in the document."""
     extensions: dict[str, Any] = {"code": str(code), "retryable": code in RETRYABLE}
     if retry_after is not None:

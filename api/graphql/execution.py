@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import Any, cast
+from uuid import UUID
 
+import orjson
 import strawberry
 from graphql import ExecutionResult, OperationDefinitionNode, OperationType
 from graphql.execution import Executor, create_source_event_stream
@@ -27,6 +30,7 @@ from api.graphql.errors import (
 )
 from api.graphql.limits import Limits
 from api.graphql.requests import GraphQLRequest
+from api.graphql.sharing import Encoded, Group, Sharing
 from api.graphql.trusted import TrustedDocuments
 from domain.refusals import Refusal
 from usecases.ports.live import FollowerTooSlow
@@ -80,10 +84,24 @@ class Answer:
 
     def body(self, request_id: str, cost: CostEntry | None = None) -> dict[str, Any]:
         """Return the response, in the order of the specification: errors first."""
+        return {**self.content, "extensions": extensions(request_id, cost)}
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What the response says to whoever asks the same."""
         errors = {"errors": self.errors} if self.errors else {}
         data = {"data": self.data} if self.began else {}
-        priced = {} if cost is None else {"cost": cost}
-        return {**errors, **data, "extensions": {"requestId": request_id, **priced}}
+        return {**errors, **data}
+
+
+def extensions(request_id: str, cost: CostEntry | None = None) -> dict[str, Any]:
+    """Return what a response says of itself."""
+    return {"requestId": request_id, **({} if cost is None else {"cost": cost})}
+
+
+def extensions_tail(request_id: str, cost: CostEntry | None = None) -> str:
+    """Write the last entry of a response: the same for all events of one subscription."""
+    return f'"extensions":{orjson.dumps(extensions(request_id, cost)).decode()}'
 
 
 class Engine:
@@ -106,6 +124,7 @@ class Engine:
         self._suggestions = suggestions
         self._seconds = seconds
         self._most_cost = most_cost
+        self.sharing = Sharing()
         self.documents = Documents(
             self._schema,
             limits or Limits(),
@@ -150,20 +169,26 @@ class Engine:
             return executor
         return await self._finish(executor)
 
-    async def stream(self, operation: Operation, new_context: NewContext) -> AsyncGenerator[Answer]:
-        """Run a subscription: one answer for each event, each with a context of its own.
+    async def stream(
+        self, operation: Operation, new_context: NewContext, viewer: UUID | None = None
+    ) -> AsyncGenerator[Encoded]:
+        """Run a subscription: one answer for each event, each executed in a context of its own.
 
-        Raises Refused where it cannot begin, or cannot go on, and FollowerTooSlow.
+        Followers who ask alike for the same `viewer` get the same answer to the same event. Raises
+        Refused where it cannot begin, or cannot go on, and FollowerTooSlow.
         """
         executor = self._build(operation, new_context())
         if isinstance(executor, Answer):
             raise Refused(*executor.errors)
+        group = Group.of(operation.document, operation.name, operation.variables, viewer)
         try:
             async with aclosing(await _source(executor)) as events:
                 async for event in events:
-                    each = executor.build_per_event_executor(event)
-                    each.context_value = new_context()
-                    yield await self._finish(each)
+                    tell = partial(self._tell, executor, event, new_context)
+                    encoded = await self.sharing.told(event, group, tell)
+                    del event, tell  # hold no text of the past: followers are many, and wait long
+                    yield encoded
+                    del encoded
         except (Refused, FollowerTooSlow):
             raise
         except Refusal as refusal:
@@ -186,6 +211,13 @@ class Engine:
         if isinstance(executor, list):
             return Answer(None, [document_entry(error) for error in executor], began=False)
         return executor
+
+    async def _tell(
+        self, executor: "Executor[Any]", event: object, new_context: NewContext
+    ) -> bytes:
+        each = executor.build_per_event_executor(event)
+        each.context_value = new_context()
+        return orjson.dumps((await self._finish(each)).content)
 
     async def _finish(self, executor: "Executor[Any]") -> Answer:
         try:

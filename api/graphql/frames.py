@@ -130,9 +130,9 @@ PING = '{"type":"ping"}'
 PONG = '{"type":"pong"}'
 
 
-def next_frame(identifier: str, body: dict[str, Any]) -> str:
-    """Write one result of an operation. Raises TypeError for what JSON cannot hold."""
-    return _write({"id": identifier, "type": "next", "payload": body})
+def next_frame(identifier: str, payload: str) -> str:
+    """Write one result of an operation, which is JSON already."""
+    return f'{{"id":{orjson.dumps(identifier).decode()},"type":"next","payload":{payload}}}'
 
 
 def error_frame(identifier: str, errors: list[ErrorEntry]) -> str:

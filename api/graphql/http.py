@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: one operation a request.
+"""GraphQL over HTTP: one operation a request, a subscription in one long response.
 
 Follows the GraphQL-over-HTTP draft as its audits have it: under `application/json` every
 well-formed request is answered with 200, under `application/graphql-response+json` with 400 until
@@ -22,12 +22,26 @@ from api.codes import Code
 from api.compression import compressed
 from api.cookies import cookies_to_set, read_cookies
 from api.graphql.errors import Refused, internal_entry, refused
-from api.graphql.execution import Answer, CostEntry, Engine, Operation
-from api.graphql.negotiation import HTML, JSON, RESPONSE, accepted, content_type
+from api.graphql.event_stream import EventStream
+from api.graphql.execution import Answer, CostEntry, Engine, Operation, extensions_tail
+from api.graphql.negotiation import (
+    EVENT_STREAM,
+    HTML,
+    JSON,
+    MULTIPART,
+    RESPONSE,
+    SUBSCRIPTION_SPEC,
+    accepted,
+    accepted_stream,
+    content_type,
+)
 from api.graphql.requests import GraphQLRequest, read_json
+from api.graphql.stay import ClientGone, Crowded, Restarting, Stays
+from api.graphql.streams import WIRES, Stream, resume_from
 from api.identity import Authenticate, Caller, Identity, NewContext, identify, user_agent
-from api.origins import Origins
+from api.origins import FOREIGN, Origins
 from api.visit import Visit, visit_of
+from domain.refusals import Refusal, UpstreamUnavailable
 from schema.cookies import Cookies
 
 PREFLIGHT_HEADERS = (
@@ -41,8 +55,9 @@ LINGER_SECONDS = 2
 """How long the rest of a refused body is thrown away, so that its sender reads the answer."""
 
 WHERE_SUBSCRIPTIONS_GO = (
-    "Subscriptions run over a WebSocket at this same path, with the sub-protocol "
-    "graphql-transport-ws."
+    "Subscriptions run at this same path over a WebSocket, with the sub-protocol "
+    f"graphql-transport-ws, or over HTTP where you accept {EVENT_STREAM} or {MULTIPART} with "
+    f'subscriptionSpec="{SUBSCRIPTION_SPEC}".'
 )
 
 
@@ -52,7 +67,7 @@ class Rejected(Exception):  # noqa: N818 - an answer
     def __init__(
         self,
         status: int,
-        code: Code,
+        code: str,
         message: str,
         *,
         retry_after: int | None = None,
@@ -66,8 +81,22 @@ class Rejected(Exception):  # noqa: N818 - an answer
         self.headers = headers
 
 
-class ClientGone(Exception):  # noqa: N818 - an event
-    """Nobody waits for the answer any more."""
+@dataclass(frozen=True, slots=True)
+class Accepts:
+    """What a client takes: answers that are `whole`, a `stream` of results, or both."""
+
+    whole: str | None
+    stream: str | None
+
+    @property
+    def answers(self) -> str:
+        """The type of an operation's only answer, which may be the only one of a stream."""
+        return self.whole or (EVENT_STREAM if self.stream == EVENT_STREAM else JSON)
+
+    @property
+    def refusals(self) -> str:
+        """The type of an answer that is none of an operation's."""
+        return self.whole or JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +108,23 @@ class GraphQLOverHTTP:
     new_context: NewContext
     admission: Admission
     origins: Origins
+    stays: Stays
     max_body_bytes: int = 100_000
     page: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         headers = Headers(scope=scope)
-        media_type = JSON
+        accepts = Accepts(JSON, None)
         try:
             if scope["method"] not in {"GET", "POST"}:
                 raise _not_allowed("GET, POST")
-            media_type = self._negotiate(scope, headers)
-            if media_type == HTML and self.page:
+            accepts = self._negotiate(scope, headers)
+            if accepts.whole == HTML and self.page:
                 await self.page(scope, receive, send)
                 return
             request = await self._read(scope, headers, receive)
-            await self._answer(scope, headers, request, media_type, send)
+            await self._serve(scope, headers, request, accepts, receive, send)
         except Rejected as no:
             if no.status == 413:  # noqa: PLR2004 - Content Too Large
                 await _refuse_body(scope, receive, send, no)
@@ -107,19 +137,24 @@ class GraphQLOverHTTP:
                 no.message,
                 retry_after=no.retry_after,
                 headers=no.headers,
-                media_type=media_type,
+                media_type=accepts.refusals,
             )
         except ClientGone:
             return
 
-    def _negotiate(self, scope: Scope, headers: Headers) -> str:
+    def _negotiate(self, scope: Scope, headers: Headers) -> Accepts:
         offers = [JSON, RESPONSE]
         if self.page and scope["method"] == "GET":
             offers.append(HTML)
-        media_type = accepted(",".join(headers.getlist("accept")), offers)
-        if media_type is None:
-            raise Rejected(406, Code.VALIDATION_FAILED, f"Answers come as {RESPONSE} or as {JSON}.")
-        return media_type
+        accept = ",".join(headers.getlist("accept"))
+        accepts = Accepts(accepted(accept, offers), accepted_stream(accept))
+        if accepts.whole is None and accepts.stream is None:
+            raise Rejected(
+                406,
+                Code.VALIDATION_FAILED,
+                f"Answers come as {RESPONSE} or as {JSON}, streams of them as {EVENT_STREAM}.",
+            )
+        return accepts
 
     async def _read(self, scope: Scope, headers: Headers, receive: Receive) -> GraphQLRequest:
         try:
@@ -158,21 +193,26 @@ class GraphQLOverHTTP:
             more = message.get("more_body", False)
         return bytes(body)
 
-    async def _answer(
+    async def _serve(
         self,
         scope: Scope,
         headers: Headers,
         request: GraphQLRequest,
-        media_type: str,
+        accepts: Accepts,
+        receive: Receive,
         send: Send,
     ) -> None:
         visit, cookies = visit_of(scope), read_cookies(headers, self.origins)
-        status = 200
+        status, media_type = 200, accepts.answers
         try:
             operation = self.engine.prepare(request)
-            _check_kind(scope, visit, operation)
+            _check_kind(scope, visit, operation, accepts)
             identity = await identify(self.authenticate, headers.get("authorization"))
             visit.account_id = identity.claims.account_id if identity.claims else None
+            if accepts.stream and operation.kind is OperationType.SUBSCRIPTION:
+                kind = accepts.stream
+                await self._stream(scope, headers, receive, send, identity, operation, kind)
+                return
             cost = await self._admit(visit, operation)
             answer = await self._run(visit, headers, identity, operation, cookies)
             began, body = answer.began, _write(answer, visit.request_id, cost)
@@ -181,6 +221,8 @@ class GraphQLOverHTTP:
             began, body, secret = False, refusal_body(scope, no.errors), False
         if media_type == RESPONSE and not began:
             status = 400
+        if media_type == EVENT_STREAM:
+            body, secret = EventStream().whole(body), True  # and so it is not compressed
         coding, body = (None, body) if secret else await compressed(body, headers)
         told = NO_STORE if coding is None else NO_STORE | {"Content-Encoding": coding}
         await send_body(
@@ -203,6 +245,38 @@ class GraphQLOverHTTP:
     ) -> Answer:
         caller = Caller(visit.address, user_agent(headers), visit.request_id, identity, cookies)
         return await self.engine.run(operation, lambda: self.new_context(caller))
+
+    async def _stream(
+        self,
+        scope: Scope,
+        headers: Headers,
+        receive: Receive,
+        send: Send,
+        identity: Identity,
+        operation: Operation,
+        media_type: str,
+    ) -> None:
+        """Serve a subscription for as long as it lasts. Raises Rejected before it begins."""
+        visit = visit_of(scope)
+        if not self.origins.allows_socket(headers):
+            raise Rejected(403, Code.FORBIDDEN, FOREIGN)
+        if identity.rejection is not None:
+            raise _unauthorized(identity.rejection)
+        tail = extensions_tail(visit.request_id, await self._admit(visit, operation))
+        caller = Caller(
+            visit.address,
+            user_agent(headers),
+            visit.request_id,
+            identity,
+            resume_from=resume_from(headers, media_type),
+        )
+        results = self.engine.stream(operation, lambda: self.new_context(caller), visit.account_id)
+        stream = Stream(self.stays, WIRES[media_type], tail, scope, receive, send)
+        try:
+            await stream.serve(results, identity.claims)
+        except (Crowded, Restarting) as leave:
+            status = 429 if isinstance(leave, Crowded) else 503
+            raise Rejected(status, leave.code, leave.message, retry_after=1) from None
 
     async def _admit(self, visit: Visit, operation: Operation) -> CostEntry:
         """Take what the operation needs, and return what it costs. Raises Rejected."""
@@ -227,9 +301,9 @@ class GraphQLOverHTTP:
         return cost
 
 
-def _check_kind(scope: Scope, visit: Visit, operation: Operation) -> None:
+def _check_kind(scope: Scope, visit: Visit, operation: Operation, accepts: Accepts) -> None:
     visit.facts |= describe(operation)
-    if operation.kind is OperationType.SUBSCRIPTION:
+    if operation.kind is OperationType.SUBSCRIPTION and accepts.stream is None:
         raise refused(Code.VALIDATION_FAILED, WHERE_SUBSCRIPTIONS_GO)
     if operation.kind is OperationType.MUTATION and scope["method"] == "GET":
         raise _not_allowed("POST")
@@ -244,6 +318,13 @@ def describe(operation: Operation) -> dict[str, Any]:
     """Return what a log line may say of an operation: never its text."""
     name = operation.name
     return {"operation": name and name[:60], "kind": operation.kind.value}
+
+
+def _unauthorized(rejection: Refusal) -> Rejected:
+    if isinstance(rejection, UpstreamUnavailable):
+        return Rejected(503, rejection.code, rejection.message, retry_after=1)
+    told = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+    return Rejected(401, rejection.code, rejection.message, headers=told)
 
 
 def _not_allowed(allow: str) -> Rejected:

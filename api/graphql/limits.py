@@ -19,6 +19,7 @@ AUTHENTICATION = frozenset(
         "verifyOtp",
         "resendOtp",
         "logIn",
+        "reauthenticate",
         "completeLogIn",
         "finishPasskeyLogIn",
         "beginTotpEnrollment",

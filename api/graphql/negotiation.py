@@ -1,11 +1,16 @@
 """Which media type answers: what `Accept` says, by `q` and order (RFC 9110, 12.5.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
 HTML = "text/html"
+
+EVENT_STREAM = "text/event-stream"
+MULTIPART = "multipart/mixed"
+SUBSCRIPTION_SPEC = "1.0"
+"""The edition of Apollo's multipart protocol that is spoken here, as its clients demand it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,8 +18,23 @@ class MediaRange:
     """One element of an `Accept` header; `place` is its order among the others."""
 
     kind: str
-    q: float
+    parameters: Mapping[str, str]
     place: int
+
+    @property
+    def q(self) -> float:
+        """Its weight, 0 to 1."""
+        try:
+            return min(1.0, max(0.0, float(self.parameters.get("q", "1"))))
+        except ValueError:
+            return 0.0
+
+    @property
+    def streams(self) -> bool:
+        """Whether it names a way to send many results, and not just any."""
+        if self.kind == MULTIPART:
+            return self.parameters.get("subscriptionspec") == SUBSCRIPTION_SPEC
+        return self.kind == EVENT_STREAM
 
     def specificity(self, offer: str) -> int:
         """Return how closely the range names the offer, 0 for not at all."""
@@ -47,24 +67,24 @@ def accepted(accept: str | None, offers: Sequence[str]) -> str | None:
     return choice
 
 
+def accepted_stream(accept: str) -> str | None:
+    """Return the kind of stream that the client likes best, or None where it names none of ours."""
+    named = [each for each in _ranges(accept) if each.streams and each.q > 0]
+    return max(named, key=lambda each: (each.q, -each.place)).kind if named else None
+
+
 def _ranges(accept: str) -> list[MediaRange]:
     ranges = []
     for place, element in enumerate(accept.split(",")):
         kind, *parameters = (part.strip().lower() for part in element.split(";"))
         if kind:
-            ranges.append(MediaRange(kind, _quality(parameters), place))
+            ranges.append(MediaRange(kind, _parameters(parameters), place))
     return ranges
 
 
-def _quality(parameters: Sequence[str]) -> float:
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
-            try:
-                return min(1.0, max(0.0, float(value)))
-            except ValueError:
-                return 0.0
-    return 1.0
+def _parameters(parts: Sequence[str]) -> dict[str, str]:
+    pairs = (part.partition("=") for part in reversed(parts))  # the first of a name counts
+    return {name.strip(): value.strip().strip('"') for name, _, value in pairs}
 
 
 def content_type(header: str | None) -> tuple[str, str]:

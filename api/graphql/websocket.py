@@ -6,11 +6,12 @@ the clock, a deploy) ends the operations, their generators and the timers with i
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from graphql import OperationType
 from loguru import logger
 from starlette.datastructures import Headers
@@ -20,9 +21,8 @@ from uuid_utils.compat import uuid7
 from api.admission import Admission, Admitted, too_many
 from api.answers import send_refusal
 from api.codes import Code
-from api.drain import Drain
-from api.graphql.errors import Refused, internal_entry, refused
-from api.graphql.execution import CostEntry, Engine, Operation
+from api.graphql.errors import Refused, internal_entry, refusal_entry, refused
+from api.graphql.execution import CostEntry, Engine, Operation, extensions_tail
 from api.graphql.frames import (
     ACK,
     PING,
@@ -39,45 +39,30 @@ from api.graphql.frames import (
     next_frame,
     read_frame,
 )
-from api.graphql.http import LIMITS_UNKNOWN, ClientGone, describe
+from api.graphql.http import LIMITS_UNKNOWN, describe
+from api.graphql.stay import (
+    CLOSE_SECONDS,
+    RESTART,
+    ClientGone,
+    Crowded,
+    FellBehind,
+    Leave,
+    NobodyKnows,
+    Restarting,
+    SignedOut,
+    Stays,
+    first_of,
+)
 from api.identity import ANONYMOUS, Authenticate, Caller, Identity, NewContext, identify, user_agent
-from api.origins import Origins
+from api.origins import FOREIGN, Origins
 from api.visit import visit_of
-from domain.refusals import Refusal, TokenExpired
+from domain.refusals import UpstreamUnavailable
 from domain.sessions import AccessClaims
-from usecases.ports.limits import SocketCounts
 from usecases.ports.live import FollowerTooSlow
-from usecases.ports.sessions import SessionEnds
-from usecases.ports.time_and_chance import Clock
 from usecases.tracing import request_id
-
-CLOSE_SECONDS = 1
-"""How long a close may take where the client does not seem to read."""
-
-TOO_SLOW = "You read too slowly: come back with your newest cursor"
-"""Told with 1013, after which clients come back by themselves."""
 
 ECHO_SECONDS = 11
 """How long a client may take to answer a close; uvicorn itself waits for 10."""
-
-
-@dataclass(frozen=True, slots=True)
-class SocketRules:
-    """Ceilings and intervals (seconds) of a socket.
-
-    A ping goes out every `ping_seconds`, and within `busy_ping_seconds` of anything that is sent:
-    so a client that takes nothing any more is cut off within 15 seconds.
-    """
-
-    operations: int = 10
-    per_address: int = 50
-    per_account: int = 5
-    message_bytes: int = 65_536
-    init_seconds: float = 5
-    ping_seconds: float = 20
-    busy_ping_seconds: float = 5
-    pong_seconds: float = 8
-    send_seconds: float = 15
 
 
 class Unresponsive(SocketClosed):
@@ -91,30 +76,19 @@ class GraphQLOverWebSocket:
     engine: Engine
     authenticate: Authenticate
     new_context: NewContext
-    session_ends: SessionEnds
-    clock: Clock
-    socket_counts: SocketCounts
     admission: Admission
     origins: Origins
-    drain: Drain
-    rules: SocketRules = SocketRules()
+    stays: Stays
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one socket."""
         await receive()  # websocket.connect
-        if self.drain.begun:
-            await send_refusal(
-                scope, send, 503, Code.UPSTREAM_UNAVAILABLE, RESTARTING, retry_after=1
-            )
+        if self.stays.drain.begun:
+            await send_refusal(scope, send, 503, Code.UPSTREAM_UNAVAILABLE, RESTART, retry_after=1)
         elif not self.origins.allows_socket(Headers(scope=scope)):
-            await send_refusal(
-                scope, send, 403, Code.FORBIDDEN, "This origin is not one of ALLOWED_ORIGINS."
-            )
+            await send_refusal(scope, send, 403, Code.FORBIDDEN, FOREIGN)
         else:
             await Socket(self, scope, receive, send).serve()
-
-
-RESTARTING = "This server restarts: connect again."
 
 
 class Socket:
@@ -124,7 +98,8 @@ class Socket:
         self, endpoint: GraphQLOverWebSocket, scope: Scope, receive: Receive, send: Send
     ) -> None:
         self._endpoint = endpoint
-        self._rules = endpoint.rules
+        self._stays = endpoint.stays
+        self._rules = endpoint.stays.rules
         self._scope = scope
         self._receive_message = receive
         self._send_message = send
@@ -140,15 +115,13 @@ class Socket:
         close: SocketClosed | None = None
         try:
             async with AsyncExitStack() as stack:
-                stack.enter_context(self._endpoint.drain.socket())
+                stack.enter_context(self._stays.drain.socket())
                 await self._accept()
-                await stack.enter_async_context(
-                    self._counted(f"address:{self._visit.network}", self._rules.per_address)
-                )
+                await stack.enter_async_context(self._stays.of_address(self._visit.network))
                 async with self._tasks:
                     await self._converse(stack)
-        except* SocketClosed as closes:
-            close = _first(closes)
+        except* (SocketClosed, Leave) as closes:
+            close = _closing(first_of(closes))
         except* ClientGone:
             pass
         except* Exception as faults:  # noqa: BLE001 - logged, and told as no more than that
@@ -171,7 +144,7 @@ class Socket:
             raise SocketClosed(4406, f"Speak {SUBPROTOCOL}")
 
     async def _converse(self, stack: AsyncExitStack) -> None:
-        self._tasks.create_task(self._go_when_draining())
+        self._tasks.create_task(self._stays.until_draining())
         init = await self._await_init()
         await self._sign_in(init, stack)
         await self._send(ACK)
@@ -210,44 +183,19 @@ class Socket:
         claims = await self._claims(init)
         if claims is None:
             return
-        await stack.enter_async_context(
-            self._counted(f"account:{claims.account_id}", self._rules.per_account)
-        )
-        ended = await stack.enter_async_context(
-            self._endpoint.session_ends.ended(claims.session_id)
-        )
+        ended = await stack.enter_async_context(self._stays.of_account(claims))
         self._visit.account_id = claims.account_id
-        self._tasks.create_task(self._go_with_session(claims, ended))
-
-    @asynccontextmanager
-    async def _counted(self, holder: str, most: int) -> AsyncIterator[None]:
-        if not await self._endpoint.socket_counts.claim(holder, most):
-            raise SocketClosed(4429, f"Too many sockets: at most {most}")
-        try:
-            yield
-        finally:
-            await self._endpoint.socket_counts.release(holder)
+        self._tasks.create_task(self._stays.until_signed_out(claims, ended))
 
     async def _claims(self, init: Init) -> AccessClaims | None:
         self._identity = await identify(self._endpoint.authenticate, init.authorization)
-        if self._identity.rejection is not None:
-            raise _forbidden(self._identity.rejection)
-        return self._identity.claims
+        if (rejection := self._identity.rejection) is None:
+            return self._identity.claims
+        if isinstance(rejection, UpstreamUnavailable):
+            raise NobodyKnows(refusal_entry(rejection))
+        raise SignedOut(refusal_entry(rejection))
 
-    # --- what ends it ------------------------------------------------------------------------
-
-    async def _go_with_session(self, claims: AccessClaims, ended: asyncio.Event) -> None:
-        left = (claims.expires_at - self._endpoint.clock.now()).total_seconds()
-        try:
-            async with asyncio.timeout(left):
-                await ended.wait()
-        except TimeoutError:
-            raise _forbidden(TokenExpired()) from None
-        raise SocketClosed(4403, "SESSION_ENDED: The session has ended: log in again.")
-
-    async def _go_when_draining(self) -> None:
-        await self._endpoint.drain.turn()
-        raise SocketClosed(1012, RESTARTING)
+    # --- silence -----------------------------------------------------------------------------
 
     async def _keep_alive(self) -> None:
         rules = self._rules
@@ -286,15 +234,15 @@ class Socket:
         request_id.set(own_id)  # in the context of this task alone
         try:
             async with aclosing(self._results(subscribe, own_id, facts)) as results:
-                async for body in results:
-                    await self._send(next_frame(subscribe.id, body))
+                async for payload in results:
+                    await self._send(next_frame(subscribe.id, payload))
             last = complete_frame(subscribe.id)
         except Refused as no:
             last = error_frame(subscribe.id, no.errors)
-        except (SocketClosed, ClientGone):
+        except (SocketClosed, Leave, ClientGone):
             raise
         except FollowerTooSlow:
-            raise SocketClosed(1013, TOO_SLOW) from None
+            raise FellBehind from None
         except Exception as fault:  # noqa: BLE001 - it ends the operation, not its socket
             last = error_frame(subscribe.id, [internal_entry(fault)])
         finally:
@@ -306,7 +254,7 @@ class Socket:
 
     async def _results(
         self, subscribe: Subscribe, own_id: str, facts: dict[str, Any]
-    ) -> AsyncGenerator[dict[str, Any]]:
+    ) -> AsyncGenerator[str]:
         operation, cost = await self._admitted(subscribe)
         facts |= describe(operation)
         if self._visit.account_id is not None:
@@ -318,19 +266,24 @@ class Socket:
             return self._endpoint.new_context(caller)
 
         if operation.kind is OperationType.SUBSCRIPTION:
-            async with aclosing(self._endpoint.engine.stream(operation, new_context)) as answers:
-                async for answer in answers:
-                    yield answer.body(own_id, cost)
+            tail, viewer = extensions_tail(own_id, cost), self._visit.account_id
+            stream = self._endpoint.engine.stream(operation, new_context, viewer)
+            async with aclosing(stream) as results:
+                async for encoded in results:
+                    payload = encoded.text_with(tail)
+                    del encoded  # and hold no text of the past: followers are many, and wait long
+                    yield payload
+                    del payload
         else:
             answer = await self._endpoint.engine.run(operation, new_context)
             if not answer.began:
                 raise Refused(*answer.errors)
-            yield answer.body(own_id, cost)
+            yield orjson.dumps(answer.body(own_id, cost)).decode()
 
     async def _admitted(self, subscribe: Subscribe) -> tuple[Operation, CostEntry]:
         """Prepare an operation that may run now, and say what it costs. Raises Refused."""
-        if self._endpoint.drain.begun:
-            raise refused(Code.UPSTREAM_UNAVAILABLE, RESTARTING, retry_after=1)
+        if self._stays.drain.begun:
+            raise refused(Code.UPSTREAM_UNAVAILABLE, RESTART, retry_after=1)
         engine, admission = self._endpoint.engine, self._endpoint.admission
         _refuse_haste(knocked := await admission.knock(self._visit.network))
         operation = engine.prepare(subscribe.request)
@@ -378,9 +331,22 @@ class Socket:
                 )
 
 
-def _forbidden(rejection: Refusal) -> SocketClosed:
-    """Close with 4403, which clients retry with a fresh token; 4401 would be final to them."""
-    return SocketClosed(4403, f"{rejection.code}: {rejection.message}")
+def _closing(reason: SocketClosed | Leave) -> SocketClosed:
+    """Return how a socket is closed for a reason.
+
+    With 1013 clients come back by themselves, with 4403 with a fresh token; 4401 would be final to
+    them.
+    """
+    match reason:
+        case SocketClosed():
+            return reason
+        case SignedOut():
+            return SocketClosed(4403, f"{reason.code}: {reason.message}")
+        case Crowded():
+            return SocketClosed(4429, reason.message)
+        case Restarting():
+            return SocketClosed(1012, reason.message)
+    return SocketClosed(1013, reason.message)
 
 
 def _refuse_haste(admitted: Admitted | None) -> None:
@@ -388,9 +354,3 @@ def _refuse_haste(admitted: Admitted | None) -> None:
         raise refused(
             Code.RATE_LIMITED, too_many(admitted.retry_after), retry_after=admitted.retry_after
         )
-
-
-def _first(closes: BaseExceptionGroup[SocketClosed]) -> SocketClosed:
-    """Return the first of several reasons to close."""
-    first = closes.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first

@@ -5,12 +5,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.answers import send_refusal
 from api.codes import Code
-from api.origins import Origins
+from api.origins import FOREIGN, Origins
 
 METHODS = "GET, POST"
 REQUEST_HEADERS = (
     "Authorization, Content-Type, GraphQL-Require-Preflight, Apollo-Require-Preflight, "
-    "X-Apollo-Operation-Name, X-Request-Id"
+    "X-Apollo-Operation-Name, X-Request-Id, Last-Event-ID"
 )
 ANSWER_HEADERS = "X-Request-Id, Retry-After, RateLimit, RateLimit-Policy"
 PREFLIGHT_SECONDS = "600"
@@ -50,9 +50,7 @@ class Cors:
 
 async def _preflight(scope: Scope, send: Send, *, allowed: bool) -> None:
     if not allowed:
-        await send_refusal(
-            scope, send, 403, Code.FORBIDDEN, "This origin is not one of ALLOWED_ORIGINS."
-        )
+        await send_refusal(scope, send, 403, Code.FORBIDDEN, FOREIGN)
         return
     answer = MutableHeaders(
         headers={

@@ -10,6 +10,10 @@ from api.codes import Code
 CODES = {404: Code.NOT_FOUND, 403: Code.FORBIDDEN, 401: Code.UNAUTHENTICATED}
 
 
+class _ClientGone(OSError):  # noqa: N818 - an event
+    """The client hung up before it had its answer (ASGI: `send` raises an OSError then)."""
+
+
 class Faults:
     """Logs and masks unexpected errors; tells Starlette's own refusals as JSON."""
 
@@ -23,7 +27,10 @@ class Faults:
         async def watched(message: Message) -> None:
             nonlocal begun
             begun = True
-            await send(message)
+            try:
+                await send(message)
+            except OSError as fault:
+                raise _ClientGone from fault
 
         try:
             await self._app(scope, receive, watched)
@@ -32,6 +39,8 @@ class Faults:
             await send_refusal(
                 scope, send, refusal.status_code, code, refusal.detail, headers=refusal.headers
             )
+        except _ClientGone:
+            logger.debug("Client gone")
         except Exception as fault:  # noqa: BLE001 - the last place where a fault can be caught
             logger.opt(exception=fault).error("Unexpected error")
             if not begun:

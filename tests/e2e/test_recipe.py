@@ -5,6 +5,7 @@ import json
 from hashlib import sha256
 
 from tests.clients.graphql import GraphQLApi
+from tests.clients.graphql_sse import graphql_sse
 from tests.clients.graphql_ws import graphql_ws
 from tests.clients.person import ADDRESS, RECIPE, log_in
 from tests.clients.reader import Reader
@@ -96,5 +97,32 @@ async def test_the_graphql_ws_client_follows_a_story_to_its_end(
 
     assert kinds[0] == "connected"
     assert "complete" in kinds
+    assert reader.end == "StoryReady"
+    assert reader.text == (await ada.stored(story_id))["text"]
+
+
+async def test_the_graphql_sse_client_follows_a_story_through_a_restart_of_the_api(
+    api: GraphQLApi, deployment: Deployment, mail_server: SmtpServer
+) -> None:
+    ada = await log_in(api, mail_server)
+    story_id = await ada.request(length={"words": 300})
+    reader = Reader()
+
+    async with graphql_sse(
+        f"{deployment.url}/graphql",
+        RECIPE["StoryEvents"],
+        {"storyId": story_id, "after": None},
+        token=ada.token,
+    ) as events:
+        said = []
+        async for event in events:
+            said.append(event)
+            if event["type"] == "next":
+                reader.read(event["payload"]["data"]["storyEvents"])
+                if len(reader.kinds) == 2:
+                    await deployment.restart_api()
+
+    assert [each["retry"] for each in said if each["type"] == "connected"] == [False, True]
+    assert said[-1] == {"type": "complete"}
     assert reader.end == "StoryReady"
     assert reader.text == (await ada.stored(story_id))["text"]

@@ -67,6 +67,22 @@ class Serial:
 
 
 @strawberry.type
+class Tick:
+    """An event with a place in a log."""
+
+    number: int
+
+    @property
+    def position(self) -> str:
+        return f"tick-{self.number}"
+
+    @strawberry.field
+    async def slow(self, info: Info) -> str:
+        await info.context.watch.go_on.wait()
+        return "done"
+
+
+@strawberry.type
 class Query:
     """Reads."""
 
@@ -166,6 +182,13 @@ class Subscription:
         del info
         for _ in range(events):
             yield Serial()
+
+    @strawberry.subscription
+    async def ticks(self, info: Info, to: int, after: int = 0) -> AsyncIterator[Tick]:
+        if (place := info.context.caller.resume_from) is not None:
+            after = int(place.removeprefix("tick-"))
+        for number in range(after + 1, to + 1):
+            yield Tick(number=number)
 
     @strawberry.subscription
     async def forever(self, info: Info) -> AsyncIterator[str]:

@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
 
 import orjson
+import strawberry
 import uvicorn
 from httpx2 import AsyncClient, Response
 from loguru import logger
@@ -19,13 +20,14 @@ from websockets.typing import Origin, Subprotocol
 
 from api.drain import Drain
 from api.edge import Edge, assemble
+from api.graphql.negotiation import EVENT_STREAM
+from api.graphql.stay import SocketRules
 from api.graphql.trusted import TrustedDocuments
-from api.graphql.websocket import SocketRules
 from api.health import Check
 from api.identity import Caller
 from api.published_keys import PublicKeys
 from bootstrap.settings import Settings
-from domain.refusals import TokenExpired, Unauthenticated
+from domain.refusals import TokenExpired, Unauthenticated, UpstreamUnavailable
 from domain.sessions import AccessClaims
 from tests.fakes.clock import FakeClock
 from tests.fakes.rate_limiter import FakeRateLimiter
@@ -34,6 +36,8 @@ from tests.fakes.socket_counts import FakeSocketCounts
 from tests.integration.api.playground import PlaygroundContext, Watch, schema
 
 GRAPHQL_WS = Subprotocol("graphql-transport-ws")
+
+UNCHECKED = "a token that nobody can check, as the database is away"
 
 
 @dataclass
@@ -46,6 +50,7 @@ class Service:
     session_ends: FakeSessionEnds
     rate_limiter: FakeRateLimiter
     drain: Drain
+    socket_counts: FakeSocketCounts
     tokens: dict[str, AccessClaims]
     server: uvicorn.Server
     http: AsyncClient = field(default_factory=AsyncClient)
@@ -80,6 +85,22 @@ class Service:
             f"{self.url}/graphql",
             content=body,
             headers={"content-type": "application/json", **named},
+        )
+
+    def stream(
+        self,
+        query: str,
+        *,
+        accept: str = EVENT_STREAM,
+        headers: Mapping[str, str] | None = None,
+        **parameters: object,
+    ) -> AbstractAsyncContextManager[Response]:
+        """Send an operation whose results are streamed."""
+        return self.http.stream(
+            "POST",
+            f"{self.url}/graphql",
+            json={"query": query, **parameters},
+            headers={"accept": accept, **(headers or {})},
         )
 
     @asynccontextmanager
@@ -176,6 +197,19 @@ async def served(
         await server.lifespan.shutdown()
 
 
+@dataclass(frozen=True)
+class Play:
+    """What is served: a schema, and what its resolvers see."""
+
+    schema: strawberry.Schema
+    context: Callable[[Watch, Caller], object]
+
+
+PLAYGROUND = Play(
+    schema, lambda watch, caller: PlaygroundContext(watch, caller, serial=watch.contexts)
+)
+
+
 @asynccontextmanager
 async def service(
     *,
@@ -183,18 +217,21 @@ async def service(
     checks: Mapping[str, Check] | None = None,
     trusted: TrustedDocuments | None = None,
     public_keys: PublicKeys | None = None,
+    play: Play = PLAYGROUND,
     **changes: object,
 ) -> AsyncIterator[Service]:
-    """Serve the playground with these settings."""
+    """Serve a schema, that of the playground by default, with these settings."""
     watch, clock, tokens = Watch(), FakeClock(), dict[str, AccessClaims]()
     session_ends, rate_limiter, drain = FakeSessionEnds(), FakeRateLimiter(), Drain(seconds=0.2)
     socket_counts = FakeSocketCounts()
 
-    def new_context(caller: Caller) -> PlaygroundContext:
+    def new_context(caller: Caller) -> object:
         watch.contexts += 1
-        return PlaygroundContext(watch, caller, watch.contexts)
+        return play.context(watch, caller)
 
     async def authenticate(token: str) -> AccessClaims:
+        if token == UNCHECKED:
+            raise UpstreamUnavailable
         claims = tokens.get(token)
         if claims is None or claims.session_id in session_ends.announced:
             raise Unauthenticated
@@ -207,7 +244,7 @@ async def service(
 
     edge = Edge(
         settings=settings(**changes),
-        schema=schema,
+        schema=play.schema,
         new_context=new_context,
         authenticate=authenticate,
         public_keys=public_keys or no_keys,
@@ -222,4 +259,15 @@ async def service(
     )
     async with served(assemble(edge)) as server, AsyncClient() as http:
         port = server.servers[0].sockets[0].getsockname()[1]
-        yield Service(port, watch, clock, session_ends, rate_limiter, drain, tokens, server, http)
+        yield Service(
+            port,
+            watch,
+            clock,
+            session_ends,
+            rate_limiter,
+            drain,
+            socket_counts,
+            tokens,
+            server,
+            http,
+        )

@@ -13,8 +13,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from api.graphql.frames import LONGEST_REASON
-from api.graphql.websocket import SocketRules
-from tests.integration.api.service import GRAPHQL_WS, Service, service
+from api.graphql.stay import SocketRules
+from tests.integration.api.service import GRAPHQL_WS, UNCHECKED, Service, service
 
 NOTHING = Counter[object]()
 
@@ -79,6 +79,14 @@ async def test_bad_credentials_are_4403(api: Service, payload: object) -> None:
 
     assert code == 4403
     assert reason.startswith("UNAUTHENTICATED: ")
+
+
+async def test_whose_token_cannot_be_checked_comes_back_with_the_same(api: Service) -> None:
+    async with api.socket() as talk:
+        await talk.say(type="connection_init", payload={"accessToken": UNCHECKED})
+        code, _ = await talk.closed()
+
+    assert code == 1013
 
 
 async def test_an_expired_token_is_4403_and_named(api: Service) -> None:
