@@ -8,10 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff
-from redis.exceptions import ConnectionError as ConnectionLost
-from redis.exceptions import TimeoutError as TimedOut
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.clock import SystemClock
@@ -26,6 +22,7 @@ from adapters.places import AddressPlaces, GeoIpCountries
 from adapters.queue import ArqQueue
 from adapters.randomness import SystemRandomness
 from adapters.rate_limit import RedisRateLimiter
+from adapters.redis_pool import open_redis
 from adapters.session_ends import RedisSessionEnds
 from adapters.smtp import sender_domain
 from adapters.tokens import OpaqueRefreshTokens
@@ -33,8 +30,8 @@ from bootstrap.second_factors import FactorAdapters, factor_adapters, factor_use
 from bootstrap.secrets import key_bytes
 from bootstrap.settings import Settings
 from bootstrap.signing import access_tokens, open_keyring
-from db.database import SqlDatabase, create_engine
-from db.jobs import SqlJobDesk
+from db.database import SqlDatabase, close_engine, create_engine
+from db.job_desk import SqlJobDesk
 from db.reads import SqlReads
 from domain.codes import CodePolicy, CodePurpose
 from domain.devices import DevicePolicy
@@ -69,6 +66,13 @@ from usecases.accounts.revocation import Revocation
 from usecases.accounts.sign_up import SignUp
 from usecases.accounts.token_pairs import TokenPairs
 from usecases.accounts.verify_otp import VerifyOtp
+from usecases.administration.authorize_admin import AuthorizeAdmin
+from usecases.administration.discard_dead_letter import DiscardDeadLetter
+from usecases.administration.end_account_sessions import EndAccountSessions
+from usecases.administration.find_account import FindAccount
+from usecases.administration.reinstate_account import ReinstateAccount
+from usecases.administration.retry_dead_letter import RetryDeadLetter
+from usecases.administration.suspend_account import SuspendAccount
 from usecases.catalog import UseCases
 from usecases.deliveries.owe import OweMail
 from usecases.ports.secrets import AccessTokens
@@ -77,11 +81,10 @@ from usecases.stories.cancel_story import CancelStory
 from usecases.stories.follow_account import FollowAccount
 from usecases.stories.follow_story import FollowStory
 from usecases.stories.request_story import RequestStory, StoryQuota
+from usecases.stories.show_progress import ShowProgress
 
 Part = Literal["api", "worker"]
 """Which of the two kinds of process this is; it names the connections in PostgreSQL."""
-
-REDIS_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +113,13 @@ async def open_container(settings: Settings, part: Part) -> AsyncIterator[Contai
     """Wire a process; what it holds is closed at the end of the block. Connects to nothing yet."""
     async with AsyncExitStack() as stack:
         clock = SystemClock()
-        redis = await stack.enter_async_context(_redis(settings.redis_url))
+        redis = await stack.enter_async_context(open_redis(settings.redis_url))
         engine = create_engine(
             settings.database_url,
             pool_size=settings.database_pool_size,
             application_name=f"storyloom {part}",
         )
-        stack.push_async_callback(engine.dispose)
+        stack.push_async_callback(close_engine, engine)
         job_queue = ArqQueue(redis)
         keyring = await stack.enter_async_context(
             open_keyring(settings, job_queue, clock, part=part)
@@ -134,6 +137,7 @@ async def open_container(settings: Settings, part: Part) -> AsyncIterator[Contai
             pepper=key_bytes(settings.code_pepper),
             policy=_codes(settings, settings.code_digits),
             special={CodePurpose.PASSWORD_RESET: _codes(settings, settings.reset_code_digits)},
+            in_all_per_hour=settings.codes_in_all_per_hour,
             clock=clock,
         )
         owe = OweMail(clock, sender_domain(settings.mail_from))
@@ -167,7 +171,7 @@ async def open_container(settings: Settings, part: Part) -> AsyncIterator[Contai
                 lockout=RedisLockout(
                     redis,
                     pepper=key_bytes(settings.code_pepper),
-                    policy=LockoutPolicy(),
+                    policy=lockout_policy(settings),
                     clock=clock,
                 ),
                 places=_places(settings, stack),
@@ -200,6 +204,12 @@ def _use_cases(
     password_rules = PasswordRules(settings.password_min_length)
     reauthenticate = Reauthenticate(database, check_password, lockout)
     revocation = Revocation(database, session_ends, clock)
+    authorize_admin = AuthorizeAdmin(
+        database,
+        clock,
+        freshness=timedelta(minutes=settings.admin_reauthentication_minutes),
+        networks=settings.admin_networks,
+    )
     return UseCases(
         sign_up=SignUp(database, codes, passwords, password_rules, owe, clock),
         verify_otp=VerifyOtp(database, codes, clock),
@@ -244,10 +254,10 @@ def _use_cases(
         request_email_change=RequestEmailChange(reauthenticate, database, codes, owe),
         complete_email_change=CompleteEmailChange(database, codes, revocation, owe),
         request_phone_code=RequestPhoneCode(
-            reauthenticate, database, codes, owe, clock, is_offered=settings.offers_phones
+            reauthenticate, database, codes, owe, is_offered=settings.offers_phones
         ),
-        prove_phone=ProvePhone(database, codes, clock),
-        remove_phone=RemovePhone(reauthenticate, database),
+        prove_phone=ProvePhone(database, codes, owe, clock),
+        remove_phone=RemovePhone(reauthenticate, database, owe),
         export_account_data=ExportAccountData(reauthenticate, database, clock),
         request_account_deletion=RequestAccountDeletion(
             reauthenticate,
@@ -258,27 +268,21 @@ def _use_cases(
             grace=timedelta(days=settings.deletion_grace_days),
         ),
         cancel_account_deletion=CancelAccountDeletion(database),
+        authorize_admin=authorize_admin,
+        find_account=FindAccount(authorize_admin, database),
+        end_account_sessions=EndAccountSessions(authorize_admin, database, revocation),
+        suspend_account=SuspendAccount(authorize_admin, database, revocation, owe, clock),
+        reinstate_account=ReinstateAccount(authorize_admin, database, owe),
+        retry_dead_letter=RetryDeadLetter(authorize_admin, database, clock),
+        discard_dead_letter=DiscardDeadLetter(authorize_admin, database),
         request_story=RequestStory(
             database, reads, event_log, clock, SystemRandomness(), _quota(settings)
         ),
         cancel_story=CancelStory(database, event_log, clock),
         follow_story=FollowStory(reads, event_log, clock),
         follow_account=FollowAccount(reads, event_log, clock),
+        show_progress=ShowProgress(reads, event_log, clock),
     )
-
-
-@asynccontextmanager
-async def _redis(url: str) -> AsyncIterator[Redis]:
-    """Open a client that outlives a restart of Redis and never waits long for a silent one."""
-    async with Redis.from_url(
-        url,
-        socket_timeout=REDIS_SECONDS,
-        socket_connect_timeout=REDIS_SECONDS,
-        health_check_interval=30,
-        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=3),
-        retry_on_error=[ConnectionLost, TimedOut],
-    ) as redis:
-        yield redis
 
 
 def _codes(settings: Settings, digits: int) -> CodePolicy:
@@ -289,6 +293,13 @@ def _codes(settings: Settings, digits: int) -> CodePolicy:
         cooldown=timedelta(seconds=settings.code_cooldown_seconds),
         per_hour=settings.code_per_hour,
         per_day=settings.code_per_day,
+    )
+
+
+def lockout_policy(settings: Settings) -> LockoutPolicy:
+    """Return how often somebody may guess, as the operator has it."""
+    return LockoutPolicy(
+        failures=settings.lockout_attempts, window=timedelta(minutes=settings.lockout_minutes)
     )
 
 

@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from math import inf
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import orjson
 from loguru import logger
 from sqlalchemy import event
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import IntegrityError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
@@ -21,13 +25,18 @@ from db.devices import SqlDevices
 from db.dossiers import SqlDossiers
 from db.factors import SqlSecondFactors
 from db.jobs import SqlJobs, hold
+from db.outages import failing_closed
 from db.passkeys import SqlPasskeys
 from db.rows import raise_taken
 from db.sessions import SqlSessions
 from db.signing_keys import SqlSigningKeys
 from db.stories import SqlStories
-from domain.jobs import Lease
+from domain.jobs import JobState, Lease
 from usecases.ports.jobs import JobQueue
+
+RESTS = "rests since"
+
+GOOD_BYE = timedelta(seconds=2)
 
 WAKING = timedelta(seconds=2)
 """How long a commit waits for the queue to take its wake-ups; after that the relay does it."""
@@ -58,19 +67,23 @@ class SqlDatabase:
 
     @asynccontextmanager
     async def begin(self, lease: Lease | None = None) -> AsyncIterator[SqlWork]:
-        """Open a transaction; with a lease, only while it holds. Raises LeaseLost or Taken."""
-        try:
-            async with (
-                AsyncSession(self._engine, expire_on_commit=False) as session,
-                session.begin(),
-            ):
-                if lease is not None:
-                    await hold(session, lease)
-                work = SqlWork(session)
-                yield work
-                await work.audit.append()
-        except IntegrityError as error:
-            raise_taken(error)
+        """Open a transaction; with a lease, only while it holds.
+
+        Raises LeaseLost, Taken or UpstreamUnavailable.
+        """
+        with failing_closed():
+            try:
+                async with (
+                    AsyncSession(self._engine, expire_on_commit=False) as session,
+                    session.begin(),
+                ):
+                    if lease is not None:
+                        await hold(session, lease)
+                    work = SqlWork(session)
+                    yield work
+                    await work.audit.append()
+            except IntegrityError as error:
+                raise_taken(error)
         await self._tell_queue(work.jobs)
 
     async def ping(self) -> None:
@@ -79,7 +92,7 @@ class SqlDatabase:
             await connection.exec_driver_sql("SELECT 1")
 
     async def _tell_queue(self, jobs: SqlJobs) -> None:
-        due = [job for job in jobs.added if job.run_at <= job.created_at]
+        due = [job for job in jobs.added if job.state is JobState.QUEUED]
         try:
             async with asyncio.timeout(WAKING.total_seconds()):
                 if due:
@@ -98,12 +111,14 @@ def create_engine(
     pool_size: int = 10,
     statement_timeout: timedelta = timedelta(seconds=10),
     lock_timeout: timedelta = timedelta(seconds=5),
+    silence: timedelta = timedelta(seconds=5),
     application_name: str = "storyloom",
 ) -> AsyncEngine:
     """Return an engine for `postgresql://user:password@host:5432/name`.
 
     It opens at most `pool_size` connections, and none yet. No statement takes longer than
-    `statement_timeout`, none waits longer than `lock_timeout` for a row.
+    `statement_timeout`, none waits longer than `lock_timeout` for a row. A server that says nothing
+    for a `silence` is taken for gone.
     """
     engine = create_async_engine(
         asyncpg_url(url),
@@ -114,9 +129,9 @@ def create_engine(
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
         connect_args={
-            "timeout": 5,
+            "timeout": silence.total_seconds(),
             # Where a server falls silent, not even its own time-out is heard.
-            "command_timeout": statement_timeout.total_seconds() + 5,
+            "command_timeout": (statement_timeout + silence).total_seconds(),
             "server_settings": {
                 "application_name": application_name,
                 "statement_timeout": _milliseconds(statement_timeout),
@@ -126,8 +141,19 @@ def create_engine(
         },
     )
     event.listen(engine.sync_engine, "connect", _prepare)
-    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    event.listen(engine.sync_engine, "checkin", _note_rest)
+    event.listen(engine.sync_engine, "checkout", SignsOfLife(silence / 5, silence / 2))
+    event.listen(engine.sync_engine, "handle_error", _give_up_silent)
     return engine
+
+
+async def close_engine(engine: AsyncEngine) -> None:
+    """Close the connections in good order, but wait no longer for a server that fell silent."""
+    try:
+        async with asyncio.timeout(GOOD_BYE.total_seconds()):
+            await engine.dispose()
+    except TimeoutError:
+        logger.warning("PostgreSQL did not answer a good-bye")
 
 
 def asyncpg_url(url: str) -> URL:
@@ -152,13 +178,41 @@ def _prepare(adapter: Any, *_: Any) -> None:  # noqa: ANN401 - the driver's type
     )
 
 
-def _refuse_closed(adapter: Any, *_: Any) -> None:  # noqa: ANN401 - the driver's types
-    """Heal after PostgreSQL restarts: asyncpg knows a lost connection, without asking the server.
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class SignsOfLife:
+    """Heals the pool after PostgreSQL was away: one connection that is lost stands for all.
 
-    One that is closed stands for all of the pool. Costs no round trip, unlike `pool_pre_ping`.
+    asyncpg knows a connection that was closed, without asking the server. One whose end was never
+    told, since its server or a firewall vanished, has to be asked; so is each that had a `rest`.
+    Under load hardly any has, which spares the round trip that `pool_pre_ping` costs each request.
     """
-    if adapter.driver_connection.is_closed():
-        raise InvalidatePoolError
+
+    rest: timedelta
+    patience: timedelta
+
+    def __call__(self, adapter: Any, record: Any, *_: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+        """Look at a connection that is about to be used. Raises InvalidatePoolError."""
+        if adapter.driver_connection.is_closed():
+            raise InvalidatePoolError
+        if monotonic() - record.info.get(RESTS, inf) > self.rest.total_seconds():
+            adapter.run_async(self._ask)
+
+    async def _ask(self, connection: Any) -> None:  # noqa: ANN401 - the driver's
+        try:
+            await connection.execute("SELECT 1", timeout=self.patience.total_seconds())
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            connection.terminate()  # or SQLAlchemy would wait for its good-bye
+            raise InvalidatePoolError from error
+
+
+def _note_rest(_: Any, record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+    record.info[RESTS] = monotonic()
+
+
+def _give_up_silent(context: ExceptionContext) -> None:
+    """Drop a connection that did not answer in time, instead of waiting for its rollback too."""
+    if isinstance(context.original_exception, TimeoutError):
+        context.is_disconnect = True
 
 
 def _milliseconds(span: timedelta) -> str:

@@ -4,13 +4,17 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, asc, cast, desc, func, select, tuple_
+from sqlalchemy import RowMapping, Select, asc, cast, desc, func, or_, select, tuple_
 from sqlalchemy import Uuid as UuidType
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import SQLModel
 
-from db.jobs import JOB, NOW
+from db.job_desk import ORDER
+from db.jobs import JOB, as_job
+from db.outages import failing_closed
 from db.rows import (
+    DEAD_JOB,
+    LIVE_JOB,
     QUEUED_JOB,
     AccountRow,
     AuditDetailsRow,
@@ -22,14 +26,16 @@ from db.rows import (
     StoryRow,
     TotpFactorRow,
 )
+from db.turns import TABLE
 from domain.accounts import Account
 from domain.audit import AuditDetails, AuditEntry, AuditRecord
 from domain.entity import Entity
+from domain.jobs import Job, JobState, Queue
 from domain.passkeys import Passkey
 from domain.second_factors import SecondFactor
 from domain.sessions import Session
 from domain.stories import Chapter, Story, StoryStatus
-from usecases.ports.reads import AuditPage, PlaceInLine, StoriesPage
+from usecases.ports.reads import AuditPage, JobsPage, PlaceInLine, QueueLoad, StoriesPage
 
 E = TypeVar("E", bound=Entity)
 
@@ -50,7 +56,7 @@ AUDIT = select(
 
 
 class SqlReads:
-    """Implements `Reads` on PostgreSQL."""
+    """Implements `Reads` on PostgreSQL. Without it every call raises UpstreamUnavailable."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         # A single statement is a transaction by itself: BEGIN and ROLLBACK would be two more trips.
@@ -149,6 +155,42 @@ class SqlReads:
         """Return all stories that wait for a worker, next first."""
         return [PlaceInLine(**row) for row in await self._rows(_line())]
 
+    async def jobs(self, page: JobsPage) -> list[Job]:
+        """Return a page of everybody's jobs, newest first."""
+        is_dead = page.state is JobState.DEAD
+        at = JOB.finished_at if is_dead else JOB.created_at
+        query = select(TABLE).where(DEAD_JOB if is_dead else JOB.state == page.state)
+        if page.queue is not None:
+            query = query.where(JOB.queue == page.queue)
+        if page.kind is not None:
+            query = query.where(JOB.kind == page.kind)
+        if page.after is not None:
+            query = query.where(tuple_(at, JOB.id) < tuple_(*page.after))
+        query = query.order_by(at.desc(), JOB.id.desc())
+        return [as_job(row) for row in await self._rows(query.limit(page.limit))]
+
+    async def queues(self) -> list[QueueLoad]:
+        """Return what is in each queue, in the order of `Queue`."""
+        rows = await self._rows(
+            select(
+                JOB.queue,
+                *(
+                    func.count().filter(JOB.state == state).label(state.value)
+                    for state in (
+                        JobState.SCHEDULED,
+                        JobState.QUEUED,
+                        JobState.RUNNING,
+                        JobState.DEAD,
+                    )
+                ),
+                (func.now() - func.min(JOB.run_at).filter(QUEUED_JOB)).label("oldest"),
+            )
+            .where(or_(LIVE_JOB, DEAD_JOB))
+            .group_by(JOB.queue)
+        )
+        found = {row["queue"]: QueueLoad(**row) for row in rows}
+        return [found.get(queue, QueueLoad(queue)) for queue in Queue]
+
     async def audit_of(self, page: AuditPage) -> list[AuditRecord]:
         """Return a page of what was recorded of an account, newest first."""
         query = AUDIT.where(ENTRIES.c.account_id == page.account_id)
@@ -163,8 +205,9 @@ class SqlReads:
         return [_record(row) for row in await self._rows(query.limit(limit))]
 
     async def _rows(self, query: Select[Any]) -> Sequence[RowMapping]:
-        async with self._engine.connect() as connection:
-            rows: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
+        with failing_closed():
+            async with self._engine.connect() as connection:
+                rows: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
         return rows
 
 
@@ -174,16 +217,16 @@ def _of_account(query: Select[Any], page: StoriesPage) -> Select[Any]:
 
 
 def _line(story_ids: Sequence[UUID] | None = None) -> Select[Any]:
-    """Return the places of queued stories: who is due first is served first.
+    """Return the places of queued stories, in the order in which workers take them.
 
     Only jobs that are due are counted, as one that waits to be tried again holds up nobody.
     """
     waiting = (
         select(
             cast(JOB.task["story_id"].astext, UuidType).label("story_id"),
-            func.row_number().over(order_by=(JOB.run_at, JOB.id)).label("place"),
+            func.row_number().over(order_by=ORDER).label("place"),
         )
-        .where(QUEUED_JOB, JOB.kind == "write_story", JOB.run_at <= NOW)
+        .where(QUEUED_JOB, JOB.queue == Queue.STORIES, JOB.kind == "write_story")
         .cte("waiting")
     )
     line = (

@@ -78,4 +78,5 @@ def _writing_with(gemini: GeminiServer) -> dict[str, str]:
         "GEMINI_FIRST_CHUNK_SECONDS": "1",
         "GEMINI_CHUNK_SECONDS": "20",
         "GEMINI_ATTEMPTS": "2",
+        "STORIES_AT_ONCE": "100",
     }
