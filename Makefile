@@ -1,10 +1,10 @@
 # Every target is one command that can be read here and typed by hand.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := adapters api bootstrap db domain schema tests usecases workers
+SOURCES := adapters api bench bootstrap db domain schema tests usecases workers
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test figures check lint format format-check types imports schema schema-check reference lock clean
+.PHONY: help install run test figures bench soak check lint format format-check types imports schema schema-check reference lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -20,6 +20,12 @@ test: install ## Run the whole suite against a PostgreSQL and a Redis of its own
 
 figures: install ## Hold the security page's figures on their whole scale, and print them
 	@$(BIN)/pytest -m figures --full --numprocesses 2 --dist loadgroup
+
+bench: install ## Measure this machine: how fast jobs are, against arq as it comes
+	@$(BIN)/python -m bench.jobs
+
+soak: install ## Torment an installation under load for MINUTES=10, then check every promise
+	@$(BIN)/python -m bench.soak
 
 check: lint format-check types imports schema-check test ## Run everything that a change must pass
 
