@@ -17,8 +17,12 @@ from bootstrap.signing import key_policy, locksmith_of
 from db.database import SqlDatabase, create_engine
 from db.reads import SqlReads
 from domain.jobs import Job
+from usecases.administration.appoint_admin import AppointAdmin
+from usecases.administration.list_admins import ListAdmins
 from usecases.administration.load_signing_keys import LoadSigningKeys
 from usecases.administration.rotate_signing_keys import RotateSigningKeys
+from usecases.administration.show_queues import ShowQueues
+from usecases.administration.tend_dead_letters import TendDeadLetters
 from usecases.administration.verify_audit_trail import VerifyAuditTrail
 from usecases.catalog import Administration
 
@@ -59,16 +63,17 @@ async def open_administration(settings: Settings) -> AsyncIterator[Administratio
     engine = create_engine(
         settings.database_url, pool_size=1, application_name="storyloom administration"
     )
-    database, clock, locksmith = (
-        SqlDatabase(engine, _NoQueue()),
-        SystemClock(),
-        locksmith_of(settings),
-    )
+    database, reads = SqlDatabase(engine, _NoQueue()), SqlReads(engine)
+    clock, locksmith = SystemClock(), locksmith_of(settings)
     try:
         yield Administration(
             load_signing_keys=LoadSigningKeys(database, locksmith, clock),
             rotate_signing_keys=RotateSigningKeys(database, locksmith, clock, key_policy(settings)),
-            verify_audit_trail=VerifyAuditTrail(SqlReads(engine)),
+            verify_audit_trail=VerifyAuditTrail(reads),
+            appoint_admin=AppointAdmin(database),
+            list_admins=ListAdmins(database),
+            show_queues=ShowQueues(reads),
+            dead_letters=TendDeadLetters(database, reads, clock),
         )
     finally:
         await engine.dispose()
@@ -95,10 +100,10 @@ def _running(home: Path) -> str | None:
 
 
 class _NoQueue:
-    """Stands for the queue: what operators do promises no jobs."""
+    """Stands for the queue: what operators do needs no Redis."""
 
     async def wake(self, jobs: Sequence[Job]) -> None:
-        """Leave them to the relay."""
+        """Leave them to the relay: it misses their permits, and gives them, within 2 s."""
 
     async def call_off(self, job_ids: Sequence[UUID]) -> None:
         """Leave them to their leases."""

@@ -3,18 +3,39 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from bootstrap.administration import operator_settings
-from bootstrap.cli import list_keys, rotate, verify
+from bootstrap.cli import (
+    app,
+    dead,
+    discard_dead_letter,
+    grant,
+    list_admins,
+    list_keys,
+    retry,
+    revoke,
+    rotate,
+    show_queues,
+    verify,
+)
 from bootstrap.household import ROOT
 from bootstrap.settings import SettingsInvalid
 from db.database import SqlDatabase, create_engine
+from db.job_desk import SqlJobDesk
+from db.reads import SqlReads
 from domain.audit import Act
+from domain.jobs import Queue
+from tests.factories import an_account
+from tests.fakes.clock import START
 from tests.fakes.database import FakeJobQueue
+from tests.jobs import claim_of
+from usecases.deliveries.send_delivery import SendDeliveryTask
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +108,92 @@ async def test_the_script_says_where_a_trail_is_broken(
     out, errors = await process.communicate()
     assert (process.returncode, out) == (1, b"")
     assert errors == b"Broken at 2: the entry was changed.\n"
+
+
+async def test_admins_are_appointed_listed_and_dismissed(
+    database: SqlDatabase, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with database.begin() as work:
+        account = await work.accounts.add(an_account(email="ada@readers.example").activate(START))
+    for command, said in (
+        (grant, "ada@readers.example may administer.\n"),
+        (grant, "ada@readers.example may administer, as before.\n"),
+        (revoke, "ada@readers.example may not administer.\n"),
+        (grant, "ada@readers.example may administer.\n"),
+    ):
+        assert await command("Ada@readers.example") == 0
+        assert capsys.readouterr().out == said
+    assert await list_admins() == 0
+    assert capsys.readouterr().out == "ada@readers.example\n"
+    for nobody in ("nobody@readers.example", "rubbish"):
+        assert await grant(nobody) == 1
+        assert capsys.readouterr().err == "No account has proven this address.\n"
+    async with database.begin() as work:
+        told = (await work.dossiers.of_account(account.id))["auditLog"]
+    assert [entry["act"] for entry in told] == [
+        Act.ROLE_GRANTED,
+        Act.ROLE_REVOKED,
+        Act.ROLE_GRANTED,
+    ]
+    assert {entry["details"]["detail"]["actor"] for entry in told} == {"operator"}
+
+
+async def _dead_letter(database: SqlDatabase, postgres_url: str) -> str:
+    """Return the id of a job that failed for good."""
+    async with database.begin() as work:
+        job = await work.jobs.add(SendDeliveryTask(delivery_id=uuid4()))
+    engine = create_engine(postgres_url)
+    desk = SqlJobDesk(engine, timedelta(seconds=30))
+    claim = await claim_of(desk, job)
+    assert claim is not None
+    await desk.bury(claim[1], "mail not taken: 451")
+    await engine.dispose()
+    return str(job.id)
+
+
+async def test_dead_letters_are_shown_retried_and_discarded(
+    database: SqlDatabase, postgres_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second, third = [await _dead_letter(database, postgres_url) for _ in range(3)]
+    assert await show_queues() == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].split() == ["queue", "scheduled", "queued", "running", "dead", "oldest"]
+    assert [*table[2].split()] == ["mail", "0", "0", "0", "3", "-"]
+    assert await dead(queue=Queue.MAIL, kind="send_delivery", limit=2) == 0
+    *shown, more = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in shown] == [third, second]
+    assert shown[0].endswith("mail  send_delivery  1 tries  mail not taken: 451")
+    assert more == "There are more: see --limit."
+
+    assert await discard_dead_letter(first) == 0
+    assert await retry(second) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{first}  send_delivery  discarded",
+        f"{second}  send_delivery  waits for a worker",
+    ]
+    assert await retry(everything=True, queue=Queue.STORIES) == 0
+    assert capsys.readouterr().out == ""
+    assert await retry(everything=True) == 0
+    assert capsys.readouterr().out == f"{third}  send_delivery  waits for a worker\n"
+    for wrong in (first, second, "rubbish"):
+        assert (await retry(wrong), await discard_dead_letter(wrong)) == (1, 1)
+        assert capsys.readouterr().err.startswith(f"{wrong}  No dead letter has this id")
+    assert (await retry(), await retry(second, everything=True)) == (2, 2)
+    engine = create_engine(postgres_url)
+    reader = SqlReads(engine)
+    acts = [record.entry.act for record in await reader.audit_trail(0, 10)]
+    await engine.dispose()
+    assert acts == [Act.JOB_DISCARDED, Act.JOB_RETRIED, Act.JOB_RETRIED]
+
+
+def test_the_command_reads_what_an_operator_types() -> None:
+    for words, command, given in (
+        ("jobs", show_queues, {}),
+        ("jobs dead --queue mail --limit 5", dead, {"queue": Queue.MAIL, "limit": 5}),
+        ("jobs retry --all --kind write_story", retry, {"everything": True, "kind": "write_story"}),
+    ):
+        found, bound, _ = app.parse_args(words.split())
+        assert (found, bound.kwargs) == (command, given)
 
 
 async def test_without_the_secret_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:

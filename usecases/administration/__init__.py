@@ -1,1 +1,1 @@
-"""What operators do."""
+"""What operators do by hand, and admins over the network: these pass `authorize_admin`."""

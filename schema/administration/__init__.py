@@ -1,0 +1,1 @@
+"""What admins see and do. Every entry to it asks `authorize_admin`."""
