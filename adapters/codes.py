@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from math import ceil
 from uuid import UUID, uuid4
 
+from loguru import logger
 from redis.asyncio import Redis
 from uuid_utils.compat import uuid7
 
@@ -17,54 +18,70 @@ from usecases.ports.time_and_chance import Clock
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+IN_ALL = "codes:in_all"
+"""The times of all codes of the last hour. Who they are for is not in it."""
+
 GRANT = """
 -- Whether the address may have a code now: 0, and it is counted, or the milliseconds to wait.
--- A sliding window: the times of the codes of the last day, by address.
-local function grant(sent, now, cooldown, per_hour, per_day, name)
+-- Sliding windows: the times of an address' codes in the last day, and of all in the last hour.
+local function grant(sent, all, now, cooldown, per_hour, per_day, in_all, name)
   redis.call('ZREMRANGEBYSCORE', sent, '-inf', now - 86400000)
-  local function wait(nth, period)
-    local entry = redis.call('ZREVRANGE', sent, nth - 1, nth - 1, 'WITHSCORES')
+  redis.call('ZREMRANGEBYSCORE', all, '-inf', now - 3600000)
+  local function wait(key, nth, period)
+    local entry = redis.call('ZREVRANGE', key, nth - 1, nth - 1, 'WITHSCORES')
     return entry[2] and math.max(0, tonumber(entry[2]) + period - now) or 0
   end
-  local longest = math.max(wait(1, cooldown), wait(per_hour, 3600000), wait(per_day, 86400000))
-  if longest == 0 then
-    redis.call('ZADD', sent, now, name)
-    redis.call('PEXPIRE', sent, 86400000)
+  local own = math.max(
+    wait(sent, 1, cooldown), wait(sent, per_hour, 3600000), wait(sent, per_day, 86400000)
+  )
+  if own > 0 then return own, 0 end
+  local longest = wait(all, in_all, 3600000)
+  if longest > 0 then
+    -- Once a minute, an operator is told of it.
+    return longest, redis.call('SET', all .. ':told', 1, 'NX', 'PX', 60000) and 1 or 0
   end
-  return longest
+  redis.call('ZADD', sent, now, name)
+  redis.call('PEXPIRE', sent, 86400000)
+  redis.call('ZADD', all, now, name)
+  redis.call('PEXPIRE', all, 3600000)
+  return 0, 0
 end
 """
 
 OPEN = (
     GRANT
     + """
-local sent, challenge, current = KEYS[1], KEYS[2], KEYS[3]
-local now, life, id = tonumber(ARGV[1]), tonumber(ARGV[5]), ARGV[6]
-local wait = grant(sent, now, tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), id)
-if wait > 0 then return wait end
-redis.call('HSET', challenge, unpack(ARGV, 7))
+local sent, all, challenge, current = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local now, in_all, life, id = tonumber(ARGV[1]), tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
+local wait, alarming = grant(
+  sent, all, now, tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), in_all, id
+)
+if wait > 0 then return {'limited', wait, alarming} end
+redis.call('HSET', challenge, unpack(ARGV, 8))
 redis.call('PEXPIRE', challenge, life)
 redis.call('SET', current, id, 'PX', life)
-return 0
+return {'open', 0, 0}
 """
 )
 
 REOPEN = (
     GRANT
     + """
-local sent, challenge, current, tries = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local now, life, id = tonumber(ARGV[1]), tonumber(ARGV[5]), ARGV[6]
-if redis.call('EXISTS', challenge) == 0 then return {'expired', 0} end
-if tonumber(redis.call('GET', tries) or 0) >= tonumber(ARGV[7]) then
-  return {'exceeded', redis.call('PTTL', tries)}
+local sent, all, challenge, current, tries = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local now, in_all, life, id = tonumber(ARGV[1]), tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
+if redis.call('EXISTS', challenge) == 0 then return {'expired', 0, 0} end
+if tonumber(redis.call('GET', tries) or 0) >= tonumber(ARGV[8]) then
+  return {'exceeded', redis.call('PTTL', tries), 0}
 end
-local wait = grant(sent, now, tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[8])
-if wait > 0 then return {'limited', wait} end
+local wait, alarming = grant(
+  sent, all, now, tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), in_all, ARGV[9]
+)
+if wait > 0 then return {'limited', wait, alarming} end
 redis.call('HDEL', challenge, 'mac')
-redis.call('HSET', challenge, 'resend_at', ARGV[9], 'expires_at', ARGV[10])
+redis.call('HSET', challenge, 'resend_at', ARGV[10], 'expires_at', ARGV[11])
 redis.call('PEXPIRE', challenge, life)
 redis.call('SET', current, id, 'PX', life)
-return {'open', 0}
+return {'open', 0, 0}
 """
 )
 
@@ -120,11 +137,14 @@ class RedisCodes:
         policy: CodePolicy,
         clock: Clock,
         special: Mapping[CodePurpose, CodePolicy] | None = None,
+        in_all_per_hour: int = 1_000,
     ) -> None:
         """`redis` answers bytes; `pepper` is a secret of 32 bytes that Redis never sees.
 
-        `special` are the policies of purposes that `policy` is not for.
+        `special` are the policies of purposes that `policy` is not for. All addresses together
+        get at most `in_all_per_hour` codes in an hour.
         """
+        self._in_all = in_all_per_hour
         self._redis, self._pepper, self._clock = redis, pepper, clock
         self._policies = dict.fromkeys(CodePurpose, policy) | dict(special or {})
         self._open = redis.register_script(OPEN)
@@ -133,7 +153,7 @@ class RedisCodes:
         self._redeem = redis.register_script(REDEEM)
 
     async def open(self, purpose: CodePurpose, email: str, account_id: UUID | None) -> Challenge:
-        """Open a challenge. Raises RateLimited when the address had too many codes lately."""
+        """Open a challenge. Raises RateLimited when the address, or all, had too many codes."""
         subject = account_id or uuid4()
         challenge = self._from_now(
             Challenge(
@@ -146,16 +166,17 @@ class RedisCodes:
             )
         )
         with failing_closed():
-            wait = await self._open(
+            verdict, wait, alarming = await self._open(
                 keys=[
                     self._sent(email),
+                    IN_ALL,
                     _challenge(challenge.id),
                     _current(purpose, subject),
                 ],
                 args=[*self._limits(purpose), str(challenge.id), *_fields(challenge, subject)],
             )
-        if wait:
-            raise RateLimited(retry_after=_seconds(wait))
+        self._alarm(alarming)
+        _refuse(verdict, wait)
         return challenge
 
     async def reopen(self, challenge_id: UUID) -> Challenge:
@@ -163,9 +184,10 @@ class RedisCodes:
         with failing_closed():
             known, subject = await self._find(challenge_id)
             challenge = self._from_now(known)
-            verdict, wait = await self._reopen(
+            verdict, wait, alarming = await self._reopen(
                 keys=[
                     self._sent(challenge.email),
+                    IN_ALL,
                     _challenge(challenge.id),
                     _current(challenge.purpose, subject),
                     _tries(challenge.purpose, subject),
@@ -179,6 +201,7 @@ class RedisCodes:
                     _milliseconds(challenge.expires_at),
                 ],
             )
+        self._alarm(alarming)
         _refuse(verdict, wait)
         return challenge
 
@@ -289,8 +312,15 @@ class RedisCodes:
             _milliseconds(policy.cooldown),
             policy.per_hour,
             policy.per_day,
+            self._in_all,
             _milliseconds(policy.lifetime),
         ]
+
+    def _alarm(self, alarming: int) -> None:
+        if alarming:
+            logger.bind(codes_in_all_per_hour=self._in_all).error(
+                "Nobody gets a code for now: as many were asked for as an hour may have"
+            )
 
     def _mac(self, purpose: CodePurpose, subject: UUID, challenge_id: UUID, code: str) -> bytes:
         message = f"{purpose}|{subject}|{challenge_id}|{code}"

@@ -14,6 +14,7 @@ from adapters.traces import RedisTraces
 from bootstrap.container import Container
 from bootstrap.secrets import key_bytes
 from bootstrap.settings import Settings
+from db.provider_slots import SqlProviderSlots
 from usecases.accounts.announce_ends import AnnounceEnds
 from usecases.accounts.erase_accounts import EraseAccounts
 from usecases.accounts.revocation import Revocation
@@ -33,10 +34,13 @@ async def open_duties(container: Container) -> AsyncIterator[Duties]:
     """Wire the duties of a worker; the storyteller is closed at the end of the block."""
     settings, database, clock = container.settings, container.database, container.clock
     letters = JinjaLetters(settings.public_url)
+    slots = SqlProviderSlots(
+        container.engine, {settings.storyteller_name: settings.storyteller_concurrency}
+    )
     async with _storyteller(settings) as storyteller, _texts(settings) as texts:
         yield Duties(
             write_story=WriteStory(
-                database, storyteller, container.event_log, container.owe, clock
+                database, storyteller, slots, container.event_log, container.owe, clock
             ),
             abandon_story=AbandonStory(database, container.event_log, clock),
             announce_places=AnnouncePlaces(container.reads, container.event_log),

@@ -30,6 +30,7 @@ from usecases.accounts.prove_factor import ProveFactor
 from usecases.accounts.reauthenticate import Reauthenticate
 from usecases.accounts.remove_passkey import RemovePasskey
 from usecases.accounts.rename_passkey import RenamePasskey
+from usecases.accounts.renew_authentication import RenewAuthentication
 from usecases.accounts.renew_recovery_codes import RenewRecoveryCodes
 from usecases.deliveries.owe import OweMail
 from usecases.ports.factors import (
@@ -60,6 +61,7 @@ class FactorUseCases(TypedDict):
     """The part of the catalog that is about second factors and passkeys."""
 
     complete_log_in: CompleteLogIn
+    renew_authentication: RenewAuthentication
     begin_totp_enrollment: BeginTotpEnrollment
     confirm_totp_enrollment: ConfirmTotpEnrollment
     disable_totp: DisableTotp
@@ -77,7 +79,11 @@ def factor_adapters(settings: Settings, redis: Redis, clock: Clock) -> FactorAda
     policy = FactorPolicy()
     domain, origins = passkey_scope(settings)
     return FactorAdapters(
-        totp_codes=PyotpTotpCodes(key=key_bytes(settings.factor_key), clock=clock),
+        totp_codes=PyotpTotpCodes(
+            key=key_bytes(settings.factor_key),
+            previous=settings.factor_keys_before,
+            clock=clock,
+        ),
         recovery_codes=PaperRecoveryCodes(),
         tries=RedisFactorTries(redis, policy=policy),
         tickets=RedisLogInTickets(redis, policy=policy, clock=clock),
@@ -102,6 +108,7 @@ def factor_use_cases(
     prove_factor = ProveFactor(database, totp_codes, adapters.recovery_codes, tries, owe, clock)
     return FactorUseCases(
         complete_log_in=CompleteLogIn(database, adapters.tickets, prove_factor, open_session),
+        renew_authentication=RenewAuthentication(reauthenticate, prove_factor, database, clock),
         begin_totp_enrollment=BeginTotpEnrollment(reauthenticate, database, totp_codes, clock),
         confirm_totp_enrollment=ConfirmTotpEnrollment(
             database, totp_codes, draw_recovery_codes, tries, owe, clock

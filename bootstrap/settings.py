@@ -3,7 +3,7 @@
 import os
 from base64 import b64decode
 from binascii import Error as NotBase64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
@@ -14,11 +14,13 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
-from bootstrap.secrets import KEY_BYTES, development_secrets
+from bootstrap.secrets import KEY_BYTES, development_secrets, key_bytes
+from domain.jobs import Queue
 
 Network = IPv4Network | IPv6Network
 Names = Annotated[tuple[str, ...], NoDecode]
 Networks = Annotated[tuple[Network, ...], NoDecode]
+Slots = Annotated[Mapping[Queue, Annotated[int, Field(ge=1, le=1000)]], NoDecode]
 
 
 class Environment(StrEnum):
@@ -101,6 +103,20 @@ class Settings(BaseSettings):
     code_cooldown_seconds: int = Field(60, ge=0, le=600, description="Time between two codes")
     code_per_hour: int = Field(5, ge=1, description="Codes an address may get in an hour")
     code_per_day: int = Field(10, ge=1, description="Codes an address may get in a day")
+    codes_in_all_per_hour: int = Field(
+        1_000,
+        ge=1,
+        description="Codes that all addresses together may get in an hour, by mail or by text",
+    )
+    lockout_attempts: int = Field(
+        5,
+        ge=1,
+        le=50,
+        description="Wrong passwords from one place before it is locked out of an account",
+    )
+    lockout_minutes: int = Field(
+        15, ge=1, le=1_440, description="Time in which those are counted, and so the longest lock"
+    )
     geoip_database: str = Field(
         "",
         description="File in MaxMind's format that tells the countries of addresses, for the list "
@@ -113,10 +129,23 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Key that seals the secrets of authenticator apps, 32 bytes in base64url",
     )
+    factor_key_previous: SecretStr = Field(
+        SecretStr(""),
+        description="What FACTOR_KEY was before, newest first, comma-separated: opens the secrets "
+        "that it sealed, each of which is sealed anew at its next use",
+    )
     passkey_domain: str = Field(
         "",
         description="Domain that passkeys belong to, such as `stories.example` for pages of "
         "`app.stories.example`; PUBLIC_URL's host if empty",
+    )
+    admin_reauthentication_minutes: int = Field(
+        15, ge=1, le=1440, description="Administration takes a log-in, or another proof, so recent"
+    )
+    admin_networks: Networks = Field(
+        (),
+        description="Networks that admins may work from, comma-separated, such as `10.0.0.0/8`; "
+        "any if empty",
     )
     password_min_length: int = Field(12, ge=8, le=64, description="Shortest password")
     argon2_memory_kib: int = Field(19456, ge=8, description="Memory of one password hash, in KiB")
@@ -125,6 +154,9 @@ class Settings(BaseSettings):
     # Stories
     storyteller: Literal["auto", "gemini", "offline"] = Field(
         "auto", description="`auto` takes Gemini when GEMINI_API_KEY is set, else the built-in one"
+    )
+    storyteller_concurrency: int = Field(
+        20, ge=1, le=10_000, description="Calls to the storyteller at once, over all workers"
     )
     gemini_api_key: SecretStr = Field(SecretStr(""), description="Key of the Gemini API")
     gemini_model: str = Field("gemini-2.5-flash", description="Model that writes the stories")
@@ -222,29 +254,50 @@ class Settings(BaseSettings):
         "", description="Folder of documents that clients name by hash, a `.json` file a client"
     )
     socket_operations: int = Field(10, ge=1, description="Operations at once on a WebSocket")
-    sockets_per_address: int = Field(50, ge=1, description="WebSockets of one client address")
-    sockets_per_account: int = Field(5, ge=1, description="WebSockets of one account")
+    sockets_per_address: int = Field(
+        50, ge=1, description="WebSockets and streams of one client address"
+    )
+    sockets_per_account: int = Field(5, ge=1, description="WebSockets and streams of one account")
     drain_seconds: float = Field(
         8, ge=0, description="Time that running requests and jobs get when a process must stop"
     )
 
     # Workers
-    worker_concurrency: int = Field(10, ge=1, le=1000, description="Jobs a worker runs at once")
+    worker_queues: Slots = Field(
+        {Queue.STORIES: 10, Queue.MAIL: 10, Queue.FILES: 2, Queue.MAINTENANCE: 2},
+        description="Queues that a worker process serves, and how many jobs of each it runs at "
+        "once, 1 to 1000; `mail=50` serves one queue alone",
+    )
     job_lease_seconds: float = Field(
         30, ge=1, le=300, description="A worker that is silent for so long loses its jobs to others"
     )
 
-    @field_validator("allowed_origins", "trusted_proxies", mode="before")
+    @field_validator("allowed_origins", "trusted_proxies", "admin_networks", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("worker_queues", mode="before")
+    @classmethod
+    def _count(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        slots = [part.partition("=") for part in value.split(",") if part.strip()]
+        if not slots or not all(equals for _, equals, _ in slots):
+            raise ValueError("should be like `stories=10,mail=10`")
+        return {name.strip(): count.strip() for name, _, count in slots}
+
     @property
     def is_production(self) -> bool:
         """Whether the strict rules hold."""
         return self.environment is Environment.PRODUCTION
+
+    @property
+    def factor_keys_before(self) -> tuple[bytes, ...]:
+        """What FACTOR_KEY was before, newest first."""
+        return tuple(map(key_bytes, map(SecretStr, _listed(self.factor_key_previous))))
 
     @property
     def offers_phones(self) -> bool:
@@ -342,11 +395,7 @@ def _faults(settings: Settings) -> Iterator[str]:
     yield from _secret_faults(settings)
     if settings.storyteller == "gemini" and not settings.gemini_api_key.get_secret_value():
         yield "GEMINI_API_KEY is missing, and STORYTELLER=gemini needs it: set it, or take `auto`."
-    if settings.geoip_database and not Path(settings.geoip_database).is_file():
-        yield (
-            "GEOIP_DATABASE names no file: give the path of a .mmdb file, or leave it out, and "
-            "sessions show shortened addresses."
-        )
+    yield from _geoip_faults(settings)
     if settings.query_cost_per_minute < settings.max_query_cost:
         yield (
             f"QUERY_COST_PER_MINUTE is {settings.query_cost_per_minute}, but one operation may "
@@ -384,6 +433,24 @@ def _address_faults(settings: Settings) -> Iterator[str]:
             f"PUBLIC_URL is {settings.public_url!r}, and production is reached by https only: "
             "set the https address that people use, or ENVIRONMENT=development."
         )
+
+
+def _geoip_faults(settings: Settings) -> Iterator[str]:
+    if not settings.geoip_database:
+        return
+    remedy = (
+        "give the path of a .mmdb file that this process may read, or leave it out, and sessions "
+        "show shortened addresses"
+    )
+    if not Path(settings.geoip_database).is_file():
+        yield f"GEOIP_DATABASE names no file: {remedy}."
+        return
+    from maxminddb import InvalidDatabaseError, open_database  # noqa: PLC0415 - few need it
+
+    try:
+        open_database(settings.geoip_database).close()
+    except (OSError, InvalidDatabaseError, ValueError) as fault:
+        yield f"GEOIP_DATABASE cannot be read ({type(fault).__name__}): {remedy}."
 
 
 def _passkey_faults(settings: Settings) -> Iterator[str]:
@@ -425,10 +492,14 @@ def _secret_faults(settings: Settings) -> Iterator[str]:
         "CODE_PEPPER": settings.code_pepper.get_secret_value(),
         "FACTOR_KEY": settings.factor_key.get_secret_value(),
     }
+    for number, value in enumerate(_listed(settings.factor_key_previous), start=1):
+        secrets[f"FACTOR_KEY_PREVIOUS (key {number})"] = value
     if settings.sms_webhook_url:
         secrets["SMS_WEBHOOK_SECRET"] = settings.sms_webhook_secret.get_secret_value()
     for name, value in secrets.items():
-        if not value:
+        if not value and name == "SMS_WEBHOOK_SECRET":
+            yield f"{name} is missing, and SMS_WEBHOOK_URL needs it for its signatures: {advice}."
+        elif not value:
             yield f"{name} is missing, and production draws no secrets: {advice}."
         elif (weakness := _weakness(value)) is not None:
             yield f"{name} {weakness}: {advice}."
@@ -436,6 +507,10 @@ def _secret_faults(settings: Settings) -> Iterator[str]:
     for name, value in secrets.items():
         if value and (other := named.setdefault(value, name)) != name:
             yield f"{name} is the same as {other}, and each needs its own: {advice}."
+
+
+def _listed(secret: SecretStr) -> list[str]:
+    return [part.strip() for part in secret.get_secret_value().split(",") if part.strip()]
 
 
 def _weakness(value: str) -> str | None:

@@ -3,6 +3,7 @@
 `python -m bootstrap.settings_reference` writes both; a test says when they are out of date.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import get_args
@@ -27,7 +28,7 @@ SECTIONS = {
     "smtp_host": "Mail",
     "sms_webhook_url": "Text messages",
     "allowed_origins": "The edge",
-    "worker_concurrency": "Workers",
+    "worker_queues": "Workers",
 }
 """The first setting of each section, and the section's name."""
 
@@ -92,6 +93,8 @@ def _default(about: FieldInfo) -> str:
         return value.get_secret_value()
     if isinstance(value, tuple):
         return ",".join(str(part) for part in value)
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}={count}" for name, count in value.items())
     return f'"{value}"' if " " in str(value) else str(value)
 
 

@@ -9,7 +9,7 @@ from sqlmodel import col
 
 from db.removal import remove
 from db.rows import AccountRow, insert
-from domain.accounts import Account, AccountStatus
+from domain.accounts import Account, AccountStatus, Role
 
 
 class SqlAccounts:
@@ -74,6 +74,15 @@ class SqlAccounts:
                 col(AccountRow.id) != but,
             )
         )
+
+    async def with_role(self, role: Role) -> list[Account]:
+        """Return the accounts with this role, oldest first."""
+        found = await self._session.scalars(
+            select(AccountRow)
+            .where(col(AccountRow.role) == role)
+            .order_by(col(AccountRow.created_at), col(AccountRow.id))
+        )
+        return list(found)
 
     async def leaving(self, due: datetime, limit: int) -> list[UUID]:
         """Return accounts whose time of grace was over then, closed ones too, oldest first."""

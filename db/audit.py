@@ -3,19 +3,27 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select, text
+from sqlalchemy import bindparam, delete, or_, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 from uuid_utils.compat import uuid7
 
-from db.rows import AuditDetailsRow, AuditRow
+from db.rows import AccountRow, AuditDetailsRow, AuditRow
 from domain.audit import Act, AuditDetails
 from domain.sessions import Device
 
 SALT_BYTES = 32
+
+LOOK_BACK = timedelta(days=60)
+"""How much of the trail is searched for strangers: what is older was swept before.
+
+So it costs what two months hold, however long the trail is. What came due while nothing was swept
+for longer than that is not found again.
+"""
 
 APPEND = text(
     "SELECT audit_append(:id, :act, :account_id, :session_id, :details_digest,"
@@ -76,6 +84,33 @@ class SqlAudit:
             for recorded in self._recorded
         ]
 
+    async def forget_strangers(self, before: datetime, limit: int) -> int:
+        """Forget the details of what somebody without an account did before then; tell how many."""
+        details, entry, account = AuditDetailsRow, AuditRow, AccountRow
+        doomed = (
+            select(col(details.id))
+            .join(entry, col(entry.id) == col(details.id))
+            .outerjoin(account, col(account.id) == col(entry.account_id))
+            .where(
+                col(details.id).between(_first_id(before - LOOK_BACK), _first_id(before)),
+                col(entry.occurred_at) < before,
+                col(account.id).is_(None),
+                or_(
+                    col(entry.account_id).is_not(None),
+                    col(details.client_address) != "",
+                    col(details.user_agent) != "",
+                ),
+            )
+            .limit(limit)
+        )
+        # Not locked before, which the application has no right to: two at once wait.
+        forgotten = await self._session.scalars(
+            delete(details)
+            .where(col(details.id).in_(doomed.scalar_subquery()))
+            .returning(col(details.id))
+        )
+        return len(forgotten.all())
+
     async def append(self) -> None:
         """Write what was recorded. From here on no other lock may be asked for, only the commit.
 
@@ -99,3 +134,8 @@ class SqlAudit:
                     "detail": recorded.details.detail,
                 },
             )
+
+
+def _first_id(moment: datetime) -> UUID:
+    """Return the least UUIDv7 of a moment: entries and details have theirs from when they came."""
+    return UUID(int=int(moment.timestamp() * 1_000) << 80)

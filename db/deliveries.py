@@ -1,6 +1,6 @@
 """Owed mails in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -40,15 +40,15 @@ class SqlDeliveries:
         )
 
     async def owed_since(
-        self, account_id: UUID, kind: DeliveryKind, since: datetime
+        self, account_id: UUID, kinds: Collection[DeliveryKind], since: datetime
     ) -> list[datetime]:
-        """Return when the account was owed mails of this kind, oldest first."""
+        """Return when the account was owed mails of these kinds, oldest first."""
         created_at = col(DeliveryRow.created_at)
         moments = await self._session.scalars(
             select(created_at)
             .where(
                 col(DeliveryRow.account_id) == account_id,
-                col(DeliveryRow.kind) == kind,
+                col(DeliveryRow.kind).in_(kinds),
                 created_at > since,
             )
             .order_by(created_at)

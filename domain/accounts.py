@@ -57,6 +57,7 @@ class Account(Entity):
     phone_verified_at: AwareDatetime | None = None
     deletion_requested_at: AwareDatetime | None = None
     deletion_due_at: AwareDatetime | None = None
+    suspended_at: AwareDatetime | None = None
 
     @property
     def is_active(self) -> bool:
@@ -93,6 +94,20 @@ class Account(Entity):
     def stay(self) -> None:
         """Record that its owner has changed their mind."""
         self.deletion_requested_at = self.deletion_due_at = None
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether an admin keeps everybody out of it, its owner too."""
+        return self.suspended_at is not None
+
+    def suspend(self, now: AwareDatetime) -> None:
+        """Record that nobody may log in; again changes nothing."""
+        if not self.is_suspended:
+            self.suspended_at = now
+
+    def reinstate(self) -> None:
+        """Record that its owner may log in again."""
+        self.suspended_at = None
 
     def close(self) -> None:
         """End the time of grace: nobody can log in any more, and its address is free."""

@@ -21,6 +21,7 @@ class Act(StrEnum):
     LOG_IN_FAILED = "log_in_failed"
     LOCKED_OUT = "locked_out"
     LOGGED_OUT = "logged_out"
+    REAUTHENTICATED = "reauthenticated"
     SESSION_ENDED = "session_ended"
     REFRESH_REUSED = "refresh_reused"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - an act
@@ -33,6 +34,7 @@ class Act(StrEnum):
     RECOVERY_CODE_USED = "recovery_code_used"
     RECOVERY_CODES_RENEWED = "recovery_codes_renewed"
     PASSKEY_ADDED = "passkey_added"
+    PASSKEY_RENAMED = "passkey_renamed"
     PASSKEY_REMOVED = "passkey_removed"
     PHONE_PROVEN = "phone_proven"
     PHONE_REMOVED = "phone_removed"
@@ -40,6 +42,15 @@ class Act(StrEnum):
     DELETION_REQUESTED = "deletion_requested"
     DELETION_CANCELED = "deletion_canceled"
     ACCOUNT_ERASED = "account_erased"
+    ADMINISTERED = "administered"
+    ACCOUNT_VIEWED = "account_viewed"
+    SESSIONS_ENDED_BY_ADMIN = "sessions_ended_by_admin"
+    ACCOUNT_SUSPENDED = "account_suspended"
+    ACCOUNT_REINSTATED = "account_reinstated"
+    JOB_RETRIED = "job_retried"
+    JOB_DISCARDED = "job_discarded"
+    ROLE_GRANTED = "role_granted"
+    ROLE_REVOKED = "role_revoked"
     SIGNING_KEYS_ROTATED = "signing_keys_rotated"
 
 

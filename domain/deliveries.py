@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field
 
 from domain.codes import CodePurpose
 from domain.entity import Entity
+from domain.refusals import MailNotOwed
 
 
 class DeliveryKind(StrEnum):
@@ -33,8 +34,12 @@ class DeliveryKind(StrEnum):
     ADDRESS_WANTED = "address_wanted"
     NEW_DEVICE = "new_device"
     PHONE_CODE = "phone_code"
+    PHONE_PROVEN = "phone_proven"
+    PHONE_REMOVED = "phone_removed"
     DELETION_REQUESTED = "deletion_requested"
     ACCOUNT_CLOSED = "account_closed"
+    ACCOUNT_SUSPENDED = "account_suspended"
+    ACCOUNT_REINSTATED = "account_reinstated"
 
 
 CODE_MAILS = {
@@ -106,3 +111,15 @@ class Delivery(Entity):
     def fail(self, now: datetime, error: str) -> None:
         """Note that it will not be sent any more."""
         self.status, self.failed_at, self.last_error = DeliveryStatus.FAILED, now, error[:500]
+
+    def reopen(self, now: datetime) -> None:
+        """Owe it again, unless it was sent. Raises MailNotOwed where it must not be sent any more.
+
+        Of a code that was on its way nobody knows whether it came: it is not sent twice.
+        """
+        if self.status is DeliveryStatus.SENT:
+            return
+        if self.expires_at <= now or (self.is_code and self.attempts):
+            raise MailNotOwed
+        if self.status is DeliveryStatus.FAILED:
+            self.status, self.failed_at = DeliveryStatus.QUEUED, None

@@ -167,6 +167,12 @@ class SecondFactorLocked(Refusal):
     retryable = True
 
 
+class SecondFactorUnreadable(Refusal):
+    """Codes of this app cannot be checked any more: use recovery codes to log in and disable it."""
+
+    code = "SECOND_FACTOR_UNREADABLE"
+
+
 class RecoveryCodeInvalid(Refusal):
     """This recovery code is not right, or was used before: take another one of your list."""
 
@@ -208,6 +214,70 @@ class PasskeyLimitReached(Refusal):
     def __init__(self, limit: int) -> None:
         super().__init__()
         self.limit = limit
+
+
+class AccountSuspended(Refusal):
+    """This account is suspended: nobody can log in until an administrator reinstates it."""
+
+    code = "ACCOUNT_SUSPENDED"
+
+
+class Forbidden(Refusal):
+    """This is for administrators only, from where they are allowed to work."""
+
+    code = "FORBIDDEN"
+
+
+class ReauthenticationRequired(Refusal):
+    """Your last log-in is too long ago for this: call `reauthenticate`, then send it again."""
+
+    code = "REAUTHENTICATION_REQUIRED"
+    retryable = True
+
+
+class OwnAccount(Refusal):
+    """Nobody suspends their own account: ask another administrator."""
+
+    code = "FORBIDDEN"
+
+    def __init__(self) -> None:
+        super().__init__(path=("input", "accountId"))
+
+
+class AccountNotFound(Refusal):
+    """No account has this id: check it, or look for its address."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__(path=("input", "accountId"))
+
+
+class DeadLetterNotFound(Refusal):
+    """No dead letter has this id: it was retried or discarded already, or never was one."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__(path=("input", "jobId"))
+
+
+class JobLives(Refusal):
+    """Another job does the same already: wait for it, or discard this one."""
+
+    code = "CONFLICT"
+
+    def __init__(self) -> None:
+        super().__init__(path=("input", "jobId"))
+
+
+class MailNotOwed(Refusal):
+    """This mail is not sent any more: it has expired, or its code may have come. Discard it."""
+
+    code = "NOT_RETRYABLE"
+
+    def __init__(self) -> None:
+        super().__init__(path=("input", "jobId"))
 
 
 class RateLimited(Refusal):

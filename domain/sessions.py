@@ -21,6 +21,8 @@ class SessionEnd(StrEnum):
     PASSWORD_RESET = "password_reset"  # noqa: S105 - a reason
     EMAIL_CHANGED = "email_changed"
     ACCOUNT_DELETION = "account_deletion"
+    ENDED_BY_ADMIN = "ended_by_admin"
+    ACCOUNT_SUSPENDED = "account_suspended"
 
 
 class SessionPolicy(Value):
@@ -46,7 +48,11 @@ class Device(Value):
 
 
 class Session(Entity):
-    """The family of refresh tokens that came from one log-in. Ending it ends them all."""
+    """The family of refresh tokens that came from one log-in. Ending it ends them all.
+
+    `authenticated_at` is when its bearer last proved who they are, at log-in or since; None for a
+    session from before this was noted.
+    """
 
     account_id: UUID
     client_address: str = Field(max_length=64)
@@ -54,12 +60,17 @@ class Session(Entity):
     created_at: AwareDatetime
     last_used_at: AwareDatetime
     expires_at: AwareDatetime
+    authenticated_at: AwareDatetime | None = None
     ended_at: AwareDatetime | None = None
     end_reason: SessionEnd | None = None
 
     def is_live(self, now: datetime) -> bool:
         """Whether its tokens may still be used."""
         return self.ended_at is None and now < self.expires_at
+
+    def is_fresh(self, now: datetime, freshness: timedelta) -> bool:
+        """Whether its bearer has proved who they are since so long."""
+        return self.authenticated_at is not None and now - self.authenticated_at < freshness
 
     def ends_at(self, idle: timedelta) -> datetime:
         """When it ends if it is not used any more."""

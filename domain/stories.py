@@ -146,6 +146,14 @@ class Story(Entity):
         self.status = StoryStatus.BLOCKED if blocked else StoryStatus.FAILED
         self.failure_code, self.failure_message, self.failed_at = code, message, now
 
+    def reopen(self) -> None:
+        """Have it written after all: the next attempt goes on where the last one ended.
+
+        An attempt that nobody began counts too, so that the next one is told as another.
+        """
+        self.status, self.attempt = StoryStatus.QUEUED, max(self.attempt, 1)
+        self.failure_code = self.failure_message = self.failed_at = None
+
     def cancel(self, now: datetime) -> None:
         """Its owner wants it no more. Raises NotCancelable when it has ended already."""
         if self.status.is_end:

@@ -32,6 +32,7 @@ class Context:
 
     `claims` are those of a good access token; with a bad one they are None and `rejection` says
     why, so that operations open to everyone still run and the others answer with the reason.
+    `resume_from` is the position of the last event that a subscriber saw on a connection before.
     """
 
     use_cases: UseCases
@@ -41,10 +42,11 @@ class Context:
     claims: AccessClaims | None = None
     rejection: Refusal | None = None
     cookies: Cookies = field(default_factory=Cookies)
+    resume_from: str | None = None
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
-        self.loaders = Loaders(self.reads)
+        self.loaders = Loaders(self.reads, self.use_cases)
 
     @property
     def viewer(self) -> AccessClaims:

@@ -202,6 +202,18 @@ class SecondFactorLockedType(RefusalType):
 
 
 @strawberry.type(
+    name="SecondFactorUnreadable",
+    description="The service has lost the key of this authenticator app's secret, so no code of it "
+    "is right any more. A recovery code stands in for it: log in with one, call `disableTotp` with "
+    "another, and enrol the app anew.",
+)
+class SecondFactorUnreadableType(RefusalType):
+    """SECOND_FACTOR_UNREADABLE."""
+
+    of = refusals.SecondFactorUnreadable
+
+
+@strawberry.type(
     name="RecoveryCodeInvalid", description="The recovery code is not right, or was used before."
 )
 class RecoveryCodeInvalidType(RefusalType):
@@ -256,6 +268,83 @@ class PasskeyLimitReachedType(RefusalType):
     of = refusals.PasskeyLimitReached
 
     limit: int = strawberry.field(description="How many an account holds.")
+
+
+@strawberry.type(
+    name="AccountSuspended",
+    description="The account is suspended by an admin. It is told only to who has proven to be its "
+    "owner.",
+)
+class AccountSuspendedType(RefusalType):
+    """ACCOUNT_SUSPENDED."""
+
+    of = refusals.AccountSuspended
+
+
+@strawberry.type(
+    name="Forbidden",
+    description="This is for admins only. It does not say whether the role or the address is "
+    "lacking.",
+)
+class ForbiddenType(RefusalType):
+    """FORBIDDEN to whoever may not administer."""
+
+    of = refusals.Forbidden
+
+
+@strawberry.type(
+    name="ReauthenticationRequired",
+    description="The last log-in of this session is too long ago: 15 minutes (a setting).",
+)
+class ReauthenticationRequiredType(RefusalType):
+    """REAUTHENTICATION_REQUIRED."""
+
+    of = refusals.ReauthenticationRequired
+
+
+@strawberry.type(name="OwnAccount", description="An admin cannot do this to their own account.")
+class OwnAccountType(RefusalType):
+    """FORBIDDEN to an admin, of their own account."""
+
+    of = refusals.OwnAccount
+
+
+@strawberry.type(name="AccountNotFound", description="No account has this id.")
+class AccountNotFoundType(RefusalType):
+    """NOT_FOUND of an account, for admins."""
+
+    of = refusals.AccountNotFound
+
+
+@strawberry.type(
+    name="DeadLetterNotFound",
+    description="No dead letter has this id: it was retried or discarded already, or never was "
+    "one.",
+)
+class DeadLetterNotFoundType(RefusalType):
+    """NOT_FOUND of a dead letter, for admins."""
+
+    of = refusals.DeadLetterNotFound
+
+
+@strawberry.type(
+    name="JobLives", description="Another job waits or runs that does the same as the dead one."
+)
+class JobLivesType(RefusalType):
+    """CONFLICT of a dead letter and a living job."""
+
+    of = refusals.JobLives
+
+
+@strawberry.type(
+    name="MailNotOwed",
+    description="The dead letter is a mail that has expired, or whose code may have come: it is "
+    "not sent any more.",
+)
+class MailNotOwedType(RefusalType):
+    """NOT_RETRYABLE."""
+
+    of = refusals.MailNotOwed
 
 
 @strawberry.type(name="RateLimited", description="Too many requests for now.")

@@ -11,6 +11,8 @@ from schema.accounts.passkeys import PasskeyType
 from schema.accounts.queries import AccountQueries
 from schema.accounts.sessions import live_sessions
 from schema.accounts.types import AccountType
+from schema.administration.mutations import AdministrationMutations
+from schema.administration.queries import AdministrationQueries
 from schema.context import Info
 from schema.nodes import ACCOUNT, PASSKEY, SESSION, STORY, NodeType, split_global_id
 from schema.refusals import PUBLISHED
@@ -83,14 +85,14 @@ async def _nodes(info: Info, public_ids: list[strawberry.ID]) -> list[NodeType |
 
 
 @strawberry.type(description="What can be read. Most of it is below `viewer`.")
-class Query(AccountQueries, StoryQueries, NodeQueries):
+class Query(AccountQueries, StoryQueries, NodeQueries, AdministrationQueries):
     """The root of queries."""
 
 
 @strawberry.type(
     description="What can be done. Each answers its success or a `Refusal`, told apart by type."
 )
-class Mutation(AccountMutations, StoryMutations):
+class Mutation(AccountMutations, StoryMutations, AdministrationMutations):
     """The root of mutations."""
 
 

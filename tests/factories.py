@@ -44,6 +44,7 @@ def a_session(account_id: UUID, **known: Any) -> Session:
             "user_agent": "Firefox",
             "created_at": START,
             "last_used_at": START,
+            "authenticated_at": START,
             "expires_at": START + timedelta(days=90),
             **known,
         }

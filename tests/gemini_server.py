@@ -91,10 +91,14 @@ Behaviour = Callable[[Call, Wire], Awaitable[None]]
 
 
 class GeminiServer:
-    """The server, on a free port of the loopback. `pause` slows its unscripted stories down."""
+    """The server, on a free port of the loopback. `pause` slows its unscripted stories down.
 
-    def __init__(self, *, pause: float = 0) -> None:
+    `unscripted` is what a request meets when nothing is scripted; without it a story is told.
+    """
+
+    def __init__(self, *, pause: float = 0, unscripted: Behaviour | None = None) -> None:
         self.pause = pause
+        self.unscripted = unscripted or tell_story
         self.calls: list[Call] = []
         """Every request, in the order of arrival."""
         self.hang_ups = 0
@@ -160,7 +164,7 @@ class GeminiServer:
         async with self._arrived:
             self.calls.append(call)
             self._arrived.notify_all()
-        behave = self._script.popleft() if self._script else tell_story
+        behave = self._script.popleft() if self._script else self.unscripted
         # Every answer says `Connection: close`, so whatever can still be read is the client's end.
         departure = asyncio.ensure_future(reader.read(1))
         answer = asyncio.ensure_future(behave(call, Wire(writer, self.pause)))

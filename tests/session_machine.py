@@ -2,20 +2,26 @@
 
 A hypothesis state machine: it does what users, browsers and thieves do, and knows from the rules
 alone (RFC 9700 4.14, and ours of the lost answer) what each must be told. It runs on fakes and on
-a real PostgreSQL. How long is set by SESSION_MACHINE_RUNS and SESSION_MACHINE_STEPS.
+a real PostgreSQL.
 """
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 from uuid import UUID
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from loguru import logger
 
 from adapters.token_times import LEEWAY
@@ -28,6 +34,7 @@ from domain.refusals import (
 )
 from domain.sessions import AccessClaims, SessionPolicy, TokenPair
 from tests.fakes.clock import FakeClock
+from tests.figures import Figures
 
 POLICY = SessionPolicy()
 PLACES = st.integers(0, 59)
@@ -101,6 +108,9 @@ class SessionMachine(RuleBasedStateMachine):
 
     new_world: Callable[[], World]
     """Makes a world; a test gives its own."""
+
+    steps_seen: ClassVar[int] = 0
+    """How often the invariant was looked at, in all runs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -290,6 +300,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @invariant()
     def each_family_has_one_leaf_and_once_ended_is_never_alive(self) -> None:
+        type(self).steps_seen += 1
         chains = self.do(self.world.chains())
         assert chains.keys() == {family.session_id for family in self.families}
         for family in self.families:
@@ -298,11 +309,23 @@ class SessionMachine(RuleBasedStateMachine):
             assert chain.unused == 1
 
 
-def machine_settings(runs: int, steps: int) -> settings:
-    """Return how long to try, unless the environment says otherwise."""
-    return settings(
-        max_examples=int(os.environ.get("SESSION_MACHINE_RUNS", runs)),
-        stateful_step_count=int(os.environ.get("SESSION_MACHINE_STEPS", steps)),
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow],
+def hold(machine: type[SessionMachine], figures: Figures, *, where: str, quick: int) -> None:
+    """Try a machine so often, 20 steps each; on the whole scale 1,000 times, 50 steps each."""
+    runs, steps = figures.scale(quick, 1_000), figures.scale(20, 50)
+    machine.steps_seen = 0
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=runs,
+            stateful_step_count=steps,
+            deadline=None,
+            database=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )
+    assert machine.steps_seen > runs
+    figures.show(
+        f"sessions under anything, {where}",
+        f"runs: {runs:,} of up to {steps} steps, {machine.steps_seen:,} in all;"
+        " one live leaf a family",
     )

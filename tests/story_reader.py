@@ -75,6 +75,7 @@ class StoryReader:
                 assert event.sha256 == text_hash(self.texts[event.chapter])
                 self.complete.add(event.chapter)
             case StoryRestarted():
+                self.ended = False
                 for number in [n for n in self.texts if n >= event.from_chapter]:
                     del self.texts[number]
                 assert self.complete == set(self.texts)

@@ -29,6 +29,7 @@ from usecases.accounts.refresh_tokens import RefreshTokens
 from usecases.accounts.remove_passkey import RemovePasskey
 from usecases.accounts.remove_phone import RemovePhone
 from usecases.accounts.rename_passkey import RenamePasskey
+from usecases.accounts.renew_authentication import RenewAuthentication
 from usecases.accounts.renew_recovery_codes import RenewRecoveryCodes
 from usecases.accounts.request_account_deletion import RequestAccountDeletion
 from usecases.accounts.request_email_change import RequestEmailChange
@@ -37,8 +38,19 @@ from usecases.accounts.request_phone_code import RequestPhoneCode
 from usecases.accounts.resend_otp import ResendOtp
 from usecases.accounts.sign_up import SignUp
 from usecases.accounts.verify_otp import VerifyOtp
+from usecases.administration.appoint_admin import AppointAdmin
+from usecases.administration.authorize_admin import AuthorizeAdmin
+from usecases.administration.discard_dead_letter import DiscardDeadLetter
+from usecases.administration.end_account_sessions import EndAccountSessions
+from usecases.administration.find_account import FindAccount
+from usecases.administration.list_admins import ListAdmins
 from usecases.administration.load_signing_keys import LoadSigningKeys
+from usecases.administration.reinstate_account import ReinstateAccount
+from usecases.administration.retry_dead_letter import RetryDeadLetter
 from usecases.administration.rotate_signing_keys import RotateSigningKeys
+from usecases.administration.show_queues import ShowQueues
+from usecases.administration.suspend_account import SuspendAccount
+from usecases.administration.tend_dead_letters import TendDeadLetters
 from usecases.administration.verify_audit_trail import VerifyAuditTrail
 from usecases.deliveries.abandon_delivery import AbandonDelivery
 from usecases.deliveries.send_delivery import SendDelivery
@@ -49,6 +61,7 @@ from usecases.stories.cancel_story import CancelStory
 from usecases.stories.follow_account import FollowAccount
 from usecases.stories.follow_story import FollowStory
 from usecases.stories.request_story import RequestStory
+from usecases.stories.show_progress import ShowProgress
 from usecases.stories.write_story import WriteStory
 
 
@@ -65,6 +78,7 @@ class UseCases:
     authenticate: Authenticate
 
     complete_log_in: CompleteLogIn
+    renew_authentication: RenewAuthentication
     begin_totp_enrollment: BeginTotpEnrollment
     confirm_totp_enrollment: ConfirmTotpEnrollment
     disable_totp: DisableTotp
@@ -95,10 +109,19 @@ class UseCases:
     request_account_deletion: RequestAccountDeletion
     cancel_account_deletion: CancelAccountDeletion
 
+    authorize_admin: AuthorizeAdmin
+    find_account: FindAccount
+    end_account_sessions: EndAccountSessions
+    suspend_account: SuspendAccount
+    reinstate_account: ReinstateAccount
+    retry_dead_letter: RetryDeadLetter
+    discard_dead_letter: DiscardDeadLetter
+
     request_story: RequestStory
     cancel_story: CancelStory
     follow_story: FollowStory
     follow_account: FollowAccount
+    show_progress: ShowProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +131,10 @@ class Administration:
     load_signing_keys: LoadSigningKeys
     rotate_signing_keys: RotateSigningKeys
     verify_audit_trail: VerifyAuditTrail
+    appoint_admin: AppointAdmin
+    list_admins: ListAdmins
+    show_queues: ShowQueues
+    dead_letters: TendDeadLetters
 
 
 @dataclass(frozen=True, slots=True)

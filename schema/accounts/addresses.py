@@ -105,7 +105,7 @@ class AddressMutations:
     @strawberry.mutation(
         description="Ask for another address: a code is mailed to it, and nothing changes before "
         "it is entered. The answer is the same whether or not the address has an account. "
-        "`resendOtp` asks for another code.",
+        "`resendOtp` asks for another code; an account has 10 a day in all.",
         extensions=[RefusalsAsData()],
         graphql_type=RequestEmailChangePayload,
     )

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Self
+from uuid import UUID
 
 import strawberry
 
@@ -22,6 +23,7 @@ published(
         Act.LOGGED_IN: "A session began.",
         Act.LOG_IN_FAILED: "Somebody tried to prove that they are the owner, and could not.",
         Act.LOCKED_OUT: "After too many failures, log-ins are refused for a while.",
+        Act.REAUTHENTICATED: "In the middle of a session, its bearer proved to be the owner.",
         Act.LOGGED_OUT: "A session was ended by its own device.",
         Act.SESSION_ENDED: "A session was ended from elsewhere.",
         Act.REFRESH_REUSED: "A refresh token was used twice, and its session was ended.",
@@ -35,6 +37,7 @@ published(
         Act.RECOVERY_CODE_USED: "A recovery code was used up.",
         Act.RECOVERY_CODES_RENEWED: "New recovery codes were made; the old ones are void.",
         Act.PASSKEY_ADDED: "A passkey was added.",
+        Act.PASSKEY_RENAMED: "A passkey was given another name.",
         Act.PASSKEY_REMOVED: "A passkey was removed.",
         Act.PHONE_PROVEN: "A phone number was proven by its code.",
         Act.PHONE_REMOVED: "The phone number was removed.",
@@ -42,6 +45,16 @@ published(
         Act.DELETION_REQUESTED: "The deletion of the account was asked for.",
         Act.DELETION_CANCELED: "The account is kept after all.",
         Act.ACCOUNT_ERASED: "The account was erased.",
+        Act.ADMINISTERED: "As an admin, the account did something: `act` says what, `account` to "
+        "whom.",
+        Act.ACCOUNT_VIEWED: "An admin looked at the account.",
+        Act.SESSIONS_ENDED_BY_ADMIN: "An admin logged the account out everywhere.",
+        Act.ACCOUNT_SUSPENDED: "An admin suspended the account.",
+        Act.ACCOUNT_REINSTATED: "An admin opened the suspended account again.",
+        Act.JOB_RETRIED: "A job that had failed for good was given another chance.",
+        Act.JOB_DISCARDED: "A job that had failed for good was put away.",
+        Act.ROLE_GRANTED: "The service's operator gave the account a role.",
+        Act.ROLE_REVOKED: "The service's operator took a role away.",
         Act.SIGNING_KEYS_ROTATED: "The service changed the keys of its access tokens.",
     },
 )
@@ -114,20 +127,29 @@ class AuditEntryConnectionType:
         return [edge.node for edge in self.edges]
 
 
+First = Annotated[int, strawberry.argument(description="How many are wanted at most, 1 to 100.")]
+Place = Annotated[
+    Cursor | None, strawberry.argument(description="The place after which the page begins.")
+]
+
+
 async def audit_log(
     info: Info,
     account: strawberry.Parent[NodeType],
-    first: Annotated[
-        int, strawberry.argument(description="How many are wanted at most, 1 to 100.")
-    ] = 20,
-    after: Annotated[
-        Cursor | None, strawberry.argument(description="The place after which the page begins.")
-    ] = None,
+    first: First = 20,
+    after: Place = None,
 ) -> AuditEntryConnectionType:
     """Answer with a page of the account's log; only its owner ever holds an account."""
+    return await audit_page(info, key_of(ACCOUNT, account.id, path=()), first, after)
+
+
+async def audit_page(
+    info: Info, account_id: UUID, first: int, after: Cursor | None
+) -> AuditEntryConnectionType:
+    """Return a page of an account's log, whosever it is."""
     check_size(first)
     page = AuditPage(
-        account_id=key_of(ACCOUNT, account.id, path=()),
+        account_id=account_id,
         limit=first + 1,  # one more than is shown tells whether there are more
         after=None if after is None else read_place(after),
     )

@@ -11,6 +11,7 @@ from schema.accounts.types import AccountType
 from schema.context import Info
 from schema.cookies import Cookies
 from schema.refusals import (
+    AccountSuspendedType,
     CodeInvalidType,
     ForeignOriginType,
     InvalidInputType,
@@ -20,6 +21,7 @@ from schema.refusals import (
     RecoveryCodeInvalidType,
     RefusalsAsData,
     SecondFactorLockedType,
+    SecondFactorUnreadableType,
     UpstreamUnavailableType,
 )
 from schema.scalars import JsonObject
@@ -73,9 +75,11 @@ CompleteLogInPayload = Annotated[
     LogInSuccess
     | InvalidInputType
     | LogInTicketRejectedType
+    | AccountSuspendedType
     | CodeInvalidType
     | RecoveryCodeInvalidType
     | SecondFactorLockedType
+    | SecondFactorUnreadableType
     | ForeignOriginType
     | RateLimitedType
     | UpstreamUnavailableType,
@@ -91,6 +95,7 @@ FinishPasskeyLogInPayload = Annotated[
     LogInSuccess
     | InvalidInputType
     | PasskeyRejectedType
+    | AccountSuspendedType
     | ForeignOriginType
     | RateLimitedType
     | UpstreamUnavailableType,

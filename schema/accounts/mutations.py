@@ -34,6 +34,7 @@ from schema.accounts.payloads import (
     VerifyOtpSuccess,
 )
 from schema.accounts.phones import PhoneMutations
+from schema.accounts.reauthentication import ReauthenticationMutations
 from schema.accounts.second_factors import SecondFactorMutations
 from schema.accounts.session_ends import SessionMutations
 from schema.accounts.types import AccountType, ChallengeType
@@ -44,6 +45,7 @@ from schema.refusals import RefusalsAsData
 @strawberry.type
 class AccountMutations(
     SessionMutations,
+    ReauthenticationMutations,
     PasswordMutations,
     AddressMutations,
     SecondFactorMutations,

@@ -217,6 +217,7 @@ class PasskeyMutations:
             info.context.viewer,
             key_of(PASSKEY, input.passkey_id, path=("input", "passkeyId")),
             name=input.name,
+            device=info.context.client.device,
         )
         return RenamePasskeySuccess(passkey=PasskeyType.tell(passkey))
 

@@ -7,6 +7,7 @@ import strawberry
 from schema.accounts.types import AccountType, ChallengeType, TokenPairType
 from schema.refusals import (
     AccountLockedType,
+    AccountSuspendedType,
     CodeAttemptsExceededType,
     CodeExpiredType,
     CodeInvalidType,
@@ -115,6 +116,7 @@ LogInPayload = Annotated[
     | AccountLockedType
     | EmailUnverifiedType
     | SecondFactorRequiredType
+    | AccountSuspendedType
     | RateLimitedType
     | UpstreamUnavailableType,
     strawberry.union("LogInPayload", description="What `logIn` answers."),

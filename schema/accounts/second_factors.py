@@ -17,6 +17,7 @@ from schema.refusals import (
     SecondFactorInPlaceType,
     SecondFactorLockedType,
     SecondFactorMissingType,
+    SecondFactorUnreadableType,
     TokenExpiredType,
     UnauthenticatedType,
     UpstreamUnavailableType,
@@ -143,6 +144,7 @@ DisableTotpPayload = Annotated[
     | RecoveryCodeInvalidType
     | SecondFactorLockedType
     | SecondFactorMissingType
+    | SecondFactorUnreadableType
     | UnauthenticatedType
     | TokenExpiredType
     | RateLimitedType
@@ -158,6 +160,7 @@ RenewRecoveryCodesPayload = Annotated[
     | CodeInvalidType
     | SecondFactorLockedType
     | SecondFactorMissingType
+    | SecondFactorUnreadableType
     | UnauthenticatedType
     | TokenExpiredType
     | RateLimitedType

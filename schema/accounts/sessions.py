@@ -30,6 +30,10 @@ class SessionType(NodeType):
         description="When its tokens were refreshed last: it may have been used since, for as long "
         "as an access token lives."
     )
+    authenticated_at: datetime | None = strawberry.field(
+        description="When its bearer last proved who they are, at log-in or by `reauthenticate`; "
+        "null for a session from before this was noted."
+    )
     expires_at: datetime = strawberry.field(
         description="When it ends if it is not used any more; each use puts it off, up to 90 days "
         "(a setting) after its beginning."
@@ -45,6 +49,7 @@ class SessionType(NodeType):
             location=seen.place,
             created_at=seen.session.created_at,
             last_used_at=seen.session.last_used_at,
+            authenticated_at=seen.session.authenticated_at,
             expires_at=seen.ends_at,
             is_current=seen.is_current,
         )

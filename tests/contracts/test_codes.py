@@ -18,6 +18,7 @@ from usecases.ports.secrets import Codes
 
 SIGN_UP = CodePurpose.SIGN_UP
 EMAIL = "mira@readers.example"
+IN_ALL = 20
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
@@ -36,7 +37,7 @@ def desk(request: pytest.FixtureRequest, redis: Redis) -> Desk:
     """Return the fake, then the real codes: both must pass."""
     clock = FakeClock()
     if request.param == "fake":
-        fake = FakeCodes(clock)
+        fake = FakeCodes(clock, in_all_per_hour=IN_ALL)
 
         async def advance(by: timedelta) -> None:
             clock.advance(by)
@@ -61,6 +62,7 @@ def desk(request: pytest.FixtureRequest, redis: Redis) -> Desk:
         policy=CodePolicy(),
         special={CodePurpose.PASSWORD_RESET: CodePolicy(digits=8)},
         clock=clock,
+        in_all_per_hour=IN_ALL,
     )
     return Desk(codes, clock, outlive, flush)
 
@@ -266,6 +268,25 @@ async def test_an_address_gets_ten_codes_a_day(desk: Desk) -> None:
     assert refused.value.retry_after == 14 * 3600
     await desk.let_time_pass(14 * HOUR)
     await desk.codes.open(SIGN_UP, EMAIL, None)
+
+
+async def test_all_addresses_together_get_so_many_codes_an_hour(desk: Desk) -> None:
+    [first, *_] = [
+        await desk.codes.open(SIGN_UP, f"reader{n}@readers.example", None if n % 2 else uuid4())
+        for n in range(IN_ALL)
+    ]
+    await desk.let_time_pass(5 * MINUTE)
+    asked: list[Callable[[], Awaitable[Challenge]]] = [
+        lambda: desk.codes.open(SIGN_UP, EMAIL, uuid4()),
+        lambda: desk.codes.open(CodePurpose.PASSWORD_RESET, EMAIL, None),
+        lambda: desk.codes.reopen(first.id),
+    ]
+    for ask in asked:
+        with pytest.raises(RateLimited) as refused:
+            await ask()
+        assert refused.value.retry_after == 55 * 60
+    await desk.let_time_pass(55 * MINUTE)
+    await desk.codes.open(SIGN_UP, EMAIL, uuid4())
 
 
 async def test_each_purpose_has_codes_of_its_own_length(desk: Desk) -> None:

@@ -7,13 +7,15 @@ import pytest
 
 from domain.accounts import AccountStatus
 from domain.briefs import Character, Genre, StoryBrief
-from domain.jobs import SendDelivery, WriteStory
 from domain.sessions import SessionEnd
 from domain.stories import PlannedChapter, StoryPlan, StoryStatus
 from tests.contracts.conftest import LEASE, Truth
 from tests.factories import a_chapter, a_delivery, a_refresh_token, a_session, a_story, an_account
 from tests.fakes.clock import START
+from tests.jobs import KNOWN, claim_of
+from usecases.deliveries.send_delivery import SendDeliveryTask
 from usecases.ports.transactions import LeaseLost, Taken
+from usecases.stories.write_story import WriteStoryTask
 from usecases.tracing import request_id
 
 
@@ -57,7 +59,7 @@ async def test_an_exception_undoes_everything(truth: Truth) -> None:
     with pytest.raises(Interrupted):
         async with truth.database.begin() as work:
             await work.accounts.add(account)
-            await work.jobs.add(SendDelivery(delivery_id=uuid4()), dedupe_key="delivery:1")
+            await work.jobs.add(SendDeliveryTask(delivery_id=uuid4()))
             raise Interrupted
 
     async with truth.database.begin() as work:
@@ -313,51 +315,50 @@ async def test_the_queue_is_woken_after_the_commit(truth: Truth) -> None:
     story_id = await _stored_story(truth)
     reset = request_id.set("request-1")
     async with truth.database.begin() as work:
-        job = await work.jobs.add(WriteStory(story_id=story_id), dedupe_key=f"story:{story_id}")
+        job = await work.jobs.add(WriteStoryTask(story_id=story_id))
         assert truth.queue.woken == []
     request_id.reset(reset)
 
     assert [woken.id for woken in truth.queue.woken] == [job.id]
-    claimed = await truth.desk.claim(job.id)
+    claimed = await claim_of(truth.desk, job)
     assert claimed is not None
-    assert claimed[0].task == {"kind": "write_story", "story_id": str(story_id)}
+    assert claimed[0].task == {"story_id": str(story_id)}
     assert claimed[0].request_id == "request-1"
 
 
 async def test_a_job_for_later_wakes_nobody_yet(truth: Truth) -> None:
     async with truth.database.begin() as work:
-        now = await work.jobs.add(SendDelivery(delivery_id=uuid4()), dedupe_key="now")
+        now = await work.jobs.add(SendDeliveryTask(delivery_id=uuid4()))
         later = await work.jobs.add(
-            SendDelivery(delivery_id=uuid4()),
-            dedupe_key="later",
+            SendDeliveryTask(delivery_id=uuid4()),
             run_at=now.run_at + timedelta(hours=1),
         )
     assert [woken.id for woken in truth.queue.woken] == [now.id]
-    assert await truth.desk.claim(later.id) is None
+    assert await claim_of(truth.desk, later) is None
 
 
 async def test_a_live_job_is_not_doubled(truth: Truth) -> None:
-    task = SendDelivery(delivery_id=uuid4())
+    task = SendDeliveryTask(delivery_id=uuid4())
     async with truth.database.begin() as work:
-        first = await work.jobs.add(task, dedupe_key="delivery:1")
+        first = await work.jobs.add(task)
     async with truth.database.begin() as work:
-        second = await work.jobs.add(task, dedupe_key="delivery:1")
+        second = await work.jobs.add(task)
     assert second.id == first.id
     assert len(truth.queue.woken) == 1
 
-    claimed = await truth.desk.claim(first.id)
+    claimed = await claim_of(truth.desk, first)
     assert claimed is not None
     await truth.desk.finish(claimed[1])
     async with truth.database.begin() as work:
-        third = await work.jobs.add(task, dedupe_key="delivery:1")
+        third = await work.jobs.add(task)
     assert third.id != first.id
 
 
 async def test_a_lease_lets_its_holder_write(truth: Truth) -> None:
     story_id = await _stored_story(truth)
     async with truth.database.begin() as work:
-        job = await work.jobs.add(WriteStory(story_id=story_id), dedupe_key="story")
-    claimed = await truth.desk.claim(job.id)
+        job = await work.jobs.add(WriteStoryTask(story_id=story_id))
+    claimed = await claim_of(truth.desk, job)
     assert claimed is not None
 
     async with truth.database.begin(claimed[1]) as work:
@@ -370,8 +371,8 @@ async def test_a_lease_lets_its_holder_write(truth: Truth) -> None:
 async def test_a_lease_that_ran_out_writes_nothing(truth: Truth) -> None:
     story_id = await _stored_story(truth)
     async with truth.database.begin() as work:
-        job = await work.jobs.add(WriteStory(story_id=story_id), dedupe_key="story")
-    claimed = await truth.desk.claim(job.id)
+        job = await work.jobs.add(WriteStoryTask(story_id=story_id))
+    claimed = await claim_of(truth.desk, job)
     assert claimed is not None
     await truth.let_time_pass(LEASE)
 
@@ -386,10 +387,11 @@ async def test_a_lease_that_ran_out_writes_nothing(truth: Truth) -> None:
 async def test_a_lease_that_was_taken_over_writes_nothing(truth: Truth) -> None:
     story_id = await _stored_story(truth)
     async with truth.database.begin() as work:
-        job = await work.jobs.add(WriteStory(story_id=story_id), dedupe_key="story")
-    paused = await truth.desk.claim(job.id)
+        job = await work.jobs.add(WriteStoryTask(story_id=story_id))
+    paused = await claim_of(truth.desk, job)
     await truth.let_time_pass(LEASE)
-    successor = await truth.desk.claim(job.id)
+    await truth.desk.due(10, KNOWN)
+    successor = await claim_of(truth.desk, job)
     assert paused is not None
     assert successor is not None
 
@@ -403,11 +405,11 @@ async def test_a_lease_that_was_taken_over_writes_nothing(truth: Truth) -> None:
 async def test_a_canceled_job_writes_nothing_and_is_called_off(truth: Truth) -> None:
     story_id = await _stored_story(truth)
     async with truth.database.begin() as work:
-        job = await work.jobs.add(WriteStory(story_id=story_id), dedupe_key="story")
-    claimed = await truth.desk.claim(job.id)
+        job = await work.jobs.add(WriteStoryTask(story_id=story_id))
+    claimed = await claim_of(truth.desk, job)
     assert claimed is not None
     async with truth.database.begin() as work:
-        await work.jobs.cancel("story")
+        await work.jobs.cancel(WriteStoryTask, str(story_id))
         assert truth.queue.called_off == []
 
     assert truth.queue.called_off == [job.id]
@@ -417,7 +419,8 @@ async def test_a_canceled_job_writes_nothing_and_is_called_off(truth: Truth) -> 
     with pytest.raises(LeaseLost):
         await truth.desk.renew(claimed[1])
     await truth.let_time_pass(LEASE)
-    assert await truth.desk.claim(job.id) is None
+    assert await truth.desk.due(10, KNOWN) == []
+    assert await claim_of(truth.desk, job) is None
 
 
 async def _stored_story(truth: Truth) -> UUID:

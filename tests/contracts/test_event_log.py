@@ -18,6 +18,7 @@ from domain.events import (
     Recorded,
     StageChanged,
     StoryCanceled,
+    StoryFailed,
     StoryQueued,
     StoryReady,
     StoryRestarted,
@@ -37,6 +38,7 @@ FIRST = ChapterStarted(chapter=1, of=2, title="Away")
 FIRST_DONE = ChapterCompleted(chapter=1, words=2, sha256=text_hash("A fox."))
 READY = StoryReady(chapters=2, words=4, sha256="0" * 64)
 CANCELED = StoryCanceled(chapters=0)
+FAILED = StoryFailed(code="UPSTREAM_UNAVAILABLE", message="Gone.", blocked=False, chapters=0)
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,21 @@ async def test_after_the_end_nothing_is_recorded(log: EventLog) -> None:
     assert await log.append(STORY, 1, CANCELED) == Cursor(1, 2)
     assert await writer.append(FIRST) is None
     assert await log.append(STORY, 1, CANCELED) is None
+
+
+async def test_a_later_attempt_opens_a_log_that_had_ended(log: EventLog) -> None:
+    begun = await log.position(ACCOUNT)
+    stale = log.writer(STORY, 1)
+    await write(stale, WRITING, FIRST, appended("A fo"), FAILED)
+    retried = log.writer(STORY, 2)
+    restarted = StoryRestarted(attempt=2, from_chapter=1)
+    assert await write(retried, restarted, FIRST, READY) == ["2-1", "2-2", "2-3"]
+    assert await stale.append(FIRST) is None
+    assert await log.append(STORY, 2, CANCELED) is None
+    for topic, after in ((STORY, Cursor(1, 3)), (ACCOUNT, Cursor(begun.epoch, 3))):
+        async with aclosing(log.follow(topic, after)) as tale:
+            told = [one.event for one in await take(tale, 4)]
+        assert told == [FAILED, restarted, FIRST, READY]
 
 
 async def test_the_live_text_is_that_of_the_newest_event(log: EventLog) -> None:

@@ -7,10 +7,10 @@ import pytest
 
 from domain.deliveries import DeliveryKind
 from domain.devices import KnownDevice
-from domain.jobs import SendDelivery
 from tests.contracts.conftest import Truth
 from tests.factories import a_delivery, a_session, an_account
 from tests.fakes.clock import START
+from usecases.deliveries.send_delivery import SendDeliveryTask
 from usecases.ports.transactions import Taken
 
 
@@ -89,11 +89,7 @@ async def test_an_erased_account_takes_its_own_with_it_and_nothing_else(truth: T
             await work.accounts.add(account)
             await work.sessions.add(a_session(account.id))
             await work.deliveries.add(a_delivery(account.id, recipient=account.email))
-            await work.jobs.add(
-                SendDelivery(delivery_id=uuid4()),
-                dedupe_key=f"mail {account.id}",
-                account_id=account.id,
-            )
+            await work.jobs.add(SendDeliveryTask(delivery_id=uuid4()), account_id=account.id)
         await work.deliveries.add(a_delivery(None, recipient=mine.email))
     async with truth.database.begin() as work:
         await work.jobs.cancel_all(mine.id)
@@ -135,7 +131,7 @@ async def test_mails_of_a_kind_are_counted_for_their_account(truth: Truth) -> No
             )
         await work.deliveries.add(a_delivery(account.id))
     async with truth.database.begin() as work:
-        times = await work.deliveries.owed_since(account.id, DeliveryKind.PHONE_CODE, START)
+        times = await work.deliveries.owed_since(account.id, {DeliveryKind.PHONE_CODE}, START)
         assert times == [START + timedelta(hours=1), START + timedelta(hours=2)]
         found = await work.deliveries.with_event("code 1")
         assert found is not None

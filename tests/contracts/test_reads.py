@@ -1,16 +1,20 @@
 """What `Reads` promises, real or fake."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from domain.jobs import SendDelivery, WriteStory
+from domain.jobs import JobState, Queue
 from domain.stories import Story, StoryStatus
 from tests.contracts.conftest import Truth
 from tests.factories import a_chapter, a_session, a_story, an_account
 from tests.fakes.clock import START
-from usecases.ports.reads import PlaceInLine, StoriesPage
+from tests.jobs import claim_of, claimed
+from usecases.deliveries.send_delivery import SendDeliveryTask
+from usecases.ports.reads import JobsPage, PlaceInLine, QueueLoad, StoriesPage
+from usecases.stories.write_story import WriteStoryTask
 
 MINUTE = timedelta(minutes=1)
+FAR_AWAY = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 async def an_owner(truth: Truth) -> UUID:
@@ -101,15 +105,12 @@ async def test_the_line_is_made_of_stories_whose_job_waits(truth: Truth) -> None
     stories = [a_story(owner) for _ in range(4)]
     await stored(truth, *stories)
     async with truth.database.begin() as work:
-        await work.jobs.add(SendDelivery(delivery_id=uuid4()), dedupe_key="a mail")
-        jobs = [
-            await work.jobs.add(WriteStory(story_id=story.id), dedupe_key=f"story:{story.id}")
-            for story in stories
-        ]
-    assert await truth.desk.claim(jobs[0].id) is not None
-    retried = await truth.desk.claim(jobs[2].id)
+        await work.jobs.add(SendDeliveryTask(delivery_id=uuid4()))
+        jobs = [await work.jobs.add(WriteStoryTask(story_id=story.id)) for story in stories]
+    assert await claim_of(truth.desk, jobs[0]) is not None
+    retried = await claim_of(truth.desk, jobs[2])
     assert retried is not None
-    await truth.desk.retry(retried[1], jobs[2].run_at + timedelta(hours=1), "later")
+    await truth.desk.retry(retried[1], timedelta(hours=1), "later")
 
     assert await truth.reads.line() == [
         PlaceInLine(stories[1].id, owner, 1),
@@ -117,3 +118,53 @@ async def test_the_line_is_made_of_stories_whose_job_waits(truth: Truth) -> None
     ]
     places = await truth.reads.places([stories[3].id, stories[0].id])
     assert places == {stories[3].id: 2}
+
+
+async def test_dead_letters_are_paged_and_chosen_by_queue_and_kind(truth: Truth) -> None:
+    async with truth.database.begin() as work:
+        mails = [await work.jobs.add(SendDeliveryTask(delivery_id=uuid4())) for _ in range(3)]
+        story = await work.jobs.add(WriteStoryTask(story_id=uuid4()))
+        running = await work.jobs.add(WriteStoryTask(story_id=uuid4()))
+    for job in (*mails, story):
+        claim = await claim_of(truth.desk, job)
+        assert claim is not None
+        await truth.desk.bury(claim[1], "hopeless")
+    assert await claim_of(truth.desk, running) is not None
+
+    first = await truth.reads.jobs(JobsPage(JobState.DEAD, 2))
+    assert [job.last_error for job in first] == ["hopeless"] * 2
+    assert first[-1].finished_at is not None
+    rest = await truth.reads.jobs(
+        JobsPage(JobState.DEAD, 9, after=(first[-1].finished_at, first[-1].id))
+    )
+    newest_first = [job.id for job in (*first, *rest)]
+    assert sorted(newest_first) == sorted(job.id for job in (*mails, story))
+    assert newest_first == [job.id for job in await truth.reads.jobs(JobsPage(JobState.DEAD, 9))]
+    for page, found in (
+        (JobsPage(JobState.DEAD, 9, queue=Queue.STORIES), {story.id}),
+        (JobsPage(JobState.DEAD, 9, kind="send_delivery"), {job.id for job in mails}),
+        (JobsPage(JobState.DEAD, 9, queue=Queue.MAIL, kind="write_story"), set()),
+        (JobsPage(JobState.RUNNING, 9), {running.id}),
+    ):
+        assert {job.id for job in await truth.reads.jobs(page)} == found
+
+
+async def test_all_queues_are_counted(truth: Truth) -> None:
+    async with truth.database.begin() as work:
+        for _ in range(3):
+            await work.jobs.add(SendDeliveryTask(delivery_id=uuid4()))
+        await work.jobs.add(SendDeliveryTask(delivery_id=uuid4()), run_at=FAR_AWAY)
+    for bury in (True, False):
+        _, lease = await claimed(truth.desk, Queue.MAIL)
+        if bury:
+            await truth.desk.bury(lease, "hopeless")
+    await truth.let_time_pass(MINUTE)
+
+    stories, mail, *others = await truth.reads.queues()
+    counts = (mail.queue, mail.scheduled, mail.queued, mail.running, mail.dead)
+    assert counts == (Queue.MAIL, 1, 1, 1, 1)
+    assert mail.oldest is not None
+    assert MINUTE <= mail.oldest < 2 * MINUTE
+    assert [stories, *others] == [
+        QueueLoad(queue) for queue in (Queue.STORIES, Queue.FILES, Queue.MAINTENANCE)
+    ]

@@ -5,12 +5,15 @@ import os
 import subprocess
 import sys
 from base64 import b64decode, urlsafe_b64encode
+from datetime import timedelta
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from bootstrap.container import lockout_policy
 from bootstrap.second_factors import passkey_scope
 from bootstrap.secrets import NAMES, development_secrets
 from bootstrap.settings import Settings, SettingsInvalid, load_settings
@@ -35,6 +38,7 @@ KEYS = {
     "CODE_PEPPER": urlsafe_b64encode(bytes(range(32, 64))).decode(),
     "FACTOR_KEY": urlsafe_b64encode(bytes(range(64, 96))).decode(),
 }
+EARLIER = urlsafe_b64encode(bytes(range(96, 128))).decode()
 PRODUCTION = {
     **ADDRESSES,
     **KEYS,
@@ -113,6 +117,13 @@ def test_production_starts_with_nothing_missing(
         ("CODE_PEPPER", KEYS["TOKEN_SIGNING_KEY"], "is the same as TOKEN_SIGNING_KEY"),
         ("FACTOR_KEY", urlsafe_b64encode(bytes(32)).decode(), "is not random"),
         ("FACTOR_KEY", KEYS["CODE_PEPPER"], "is the same as CODE_PEPPER"),
+        ("FACTOR_KEY_PREVIOUS", KEYS["FACTOR_KEY"], "(key 1) is the same as FACTOR_KEY"),
+        ("FACTOR_KEY_PREVIOUS", f"{EARLIER},changeme", "(key 2) holds 6 bytes, not 32"),
+        ("LOCKOUT_ATTEMPTS", "0", "is '0', but it should be greater than or equal to 1"),
+        ("LOCKOUT_MINUTES", "1441", "is '1441', but it should be less than or equal to 1440"),
+        ("CODES_IN_ALL_PER_HOUR", "0", "is '0', but it should be greater than or equal to 1"),
+        ("GEOIP_DATABASE", "/nowhere.mmdb", "names no file: give the path of a .mmdb file"),
+        ("GEOIP_DATABASE", __file__, "cannot be read (InvalidDatabaseError): give the path"),
         ("PASSKEY_DOMAIN", "evil.test", "no page of PUBLIC_URL or ALLOWED_ORIGINS is below it"),
         ("PASSKEY_DOMAIN", "ories.example", "no page of PUBLIC_URL or ALLOWED_ORIGINS is below it"),
         ("PUBLIC_URL", "http://stories.example", "reached by https only"),
@@ -125,8 +136,12 @@ def test_production_starts_with_nothing_missing(
         ("PORT", "abc", "is 'abc', but it should be a valid integer"),
         ("PORT", "70000", "is '70000', but it should be less than or equal to 65535"),
         ("LOG_FORMAT", "xml", "is 'xml', but it should be 'json' or 'pretty'"),
+        ("ADMIN_NETWORKS", "10.0.0.1/8", "is '10.0.0.1/8', but it is not a valid IPv4 network"),
         ("TRUSTED_PROXIES", "10.0.0.0/8, proxy", "is 'proxy', but it is not a valid IPv4 network"),
         ("GEMINI_CHUNK_SECONDS", "0", "is '0', but it should be greater than 0"),
+        ("WORKER_QUEUES", "mail", "is 'mail', but it should be like `stories=10,mail=10`"),
+        ("WORKER_QUEUES", "post=3", "is 'post', but it should be 'stories', 'mail'"),
+        ("WORKER_QUEUES", "mail=0", "is '0', but it should be greater than or equal to 1"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_line_that_keeps_secrets(
@@ -152,6 +167,30 @@ def test_a_gateway_for_texts_needs_its_key(monkeypatch: pytest.MonkeyPatch) -> N
     shared = {**gateway, "SMS_WEBHOOK_SECRET": KEYS["CODE_PEPPER"]}
     line = refusal({**PRODUCTION, **shared}, monkeypatch)
     assert "SMS_WEBHOOK_SECRET is the same as CODE_PEPPER" in line
+
+
+def test_in_development_too_a_gateway_for_texts_needs_its_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    line = refusal({**ADDRESSES, "SMS_WEBHOOK_URL": "https://texts.example/send"}, monkeypatch)
+    assert line.startswith("storyloom: SMS_WEBHOOK_SECRET is missing, and SMS_WEBHOOK_URL needs it")
+    assert "production" not in line
+    assert "\n" not in line
+
+
+def test_lockouts_and_earlier_keys_are_as_the_operator_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    older = [token_urlsafe(32), token_urlsafe(32)]
+    chosen = {"LOCKOUT_ATTEMPTS": "3", "LOCKOUT_MINUTES": "60"}
+    for name, value in {**PRODUCTION, **chosen, "FACTOR_KEY_PREVIOUS": ", ".join(older)}.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    policy = lockout_policy(settings)
+    assert (policy.failures, policy.window) == (3, timedelta(hours=1))
+    assert settings.factor_keys_before == tuple(
+        b64decode(f"{key}=", altchars=b"-_") for key in older
+    )
 
 
 def test_gemini_needs_its_key(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,14 +8,16 @@ from uuid import UUID
 import pytest
 
 from domain.accounts import Account, AccountStatus
-from domain.jobs import Lease
+from domain.jobs import Lease, Queue
 from domain.refusals import QuotaExceeded
 from domain.stories import Story, StoryStatus, joined
 from tests.contracts.conftest import Truth
 from tests.factories import a_story, an_account
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.event_log import FakeEventLog
+from tests.fakes.provider_slots import FakeProviderSlots
 from tests.fakes.storyteller import FakeStoryteller
+from tests.jobs import claimed
 from usecases.deliveries.owe import OweMail
 from usecases.ports.reads import StoriesPage
 from usecases.ports.transactions import LeaseLost
@@ -55,6 +57,7 @@ class Desk:
         write_story = WriteStory(
             self.truth.database,
             FakeStoryteller([["One."], ["Two."]]),
+            FakeProviderSlots(),
             self.events,
             OweMail(self.clock, "example.org"),
             self.clock,
@@ -62,9 +65,7 @@ class Desk:
         await write_story(story_id, lease)
 
     async def lease(self) -> Lease:
-        claimed = await self.truth.desk.claim(self.truth.queue.woken[-1].id)
-        assert claimed is not None
-        return claimed[1]
+        return (await claimed(self.truth.desk, Queue.STORIES))[1]
 
     async def stored(self, story_id: UUID) -> Story:
         return (await self.truth.reads.stories([story_id]))[story_id]

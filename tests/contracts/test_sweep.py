@@ -5,14 +5,18 @@ from datetime import timedelta
 from uuid import UUID
 
 from domain.accounts import AccountStatus
+from domain.audit import Act
 from domain.deliveries import DeliveryStatus
-from domain.jobs import SendDelivery
-from domain.sessions import Session, SessionEnd
+from domain.sessions import Device, Session, SessionEnd
 from tests.contracts.conftest import Truth
 from tests.factories import a_delivery, a_refresh_token, a_session, an_account
 from tests.fakes.clock import START, FakeClock
+from tests.jobs import claim_of
+from usecases.administration.verify_audit_trail import VerifyAuditTrail
+from usecases.deliveries.send_delivery import SendDeliveryTask
 from usecases.maintenance.sweep import AT_ONCE, Sweep
 
+DEVICE = Device(client_address="203.0.113.7", user_agent="Firefox")
 IDLE = timedelta(days=30)
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
@@ -103,12 +107,12 @@ async def test_decoys_go_a_week_after_they_were_given_up(truth: Truth) -> None:
 async def test_finished_jobs_go_and_dead_letters_stay(truth: Truth) -> None:
     async with truth.database.begin() as work:
         jobs = [
-            await work.jobs.add(SendDelivery(delivery_id=UUID(int=n)), dedupe_key=str(n))
+            await work.jobs.add(SendDeliveryTask(delivery_id=UUID(int=n)), key=str(n))
             for n in range(4)
         ]
-        await work.jobs.cancel("2")
+        await work.jobs.cancel(SendDeliveryTask, "2")
     for job, bring_back in ((jobs[0], truth.desk.finish), (jobs[1], None)):
-        claimed = await truth.desk.claim(job.id)
+        claimed = await claim_of(truth.desk, job)
         assert claimed is not None
         if bring_back is not None:
             await bring_back(claimed[1])
@@ -118,7 +122,7 @@ async def test_finished_jobs_go_and_dead_letters_stay(truth: Truth) -> None:
     # PostgreSQL notes its own time, so the sweep looks back from long after it.
     assert await sweep(truth, after=20_000 * DAY)() == 2
     await truth.let_time_pass(HOUR)
-    assert [await truth.desk.claim(job.id) is not None for job in jobs] == [
+    assert [await claim_of(truth.desk, job) is not None for job in jobs] == [
         *[False] * 3,
         True,
     ]
@@ -140,3 +144,29 @@ async def test_many_are_removed_in_several_turns_and_twice_at_once_does_no_harm(
     removed = await asyncio.gather(*(sweep(truth, after=8 * DAY)() for _ in range(2)))
     assert await left(truth, *(session.id for session in sessions)) == [False] * len(sessions)
     assert sum(removed) == len(sessions)
+
+
+async def test_devices_of_strangers_are_forgotten_after_a_month_and_the_chain_is_whole(
+    truth: Truth,
+) -> None:
+    reader, pending = an_account(status=AccountStatus.ACTIVE), an_account()
+    async with truth.database.begin() as work:
+        for account in (reader, pending):
+            await work.accounts.add(account)
+        await work.audit.record(Act.LOG_IN_FAILED, None, device=DEVICE)
+        await work.audit.record(Act.SIGNED_UP, pending.id, device=DEVICE)
+        await work.audit.record(Act.LOGGED_IN, reader.id, device=DEVICE)
+        await work.audit.record(Act.SIGNING_KEYS_ROTATED, None, detail={"kid": "k"})
+    last = (await truth.reads.audit_trail(0, 10))[-1].entry.occurred_at
+
+    async def kept(after: timedelta) -> list[bool]:
+        await Sweep(truth.database, FakeClock(last + after), IDLE)()
+        return [record.details is not None for record in await truth.reads.audit_trail(0, 10)]
+
+    assert await kept(30 * DAY - MINUTE) == [True] * 4
+    async with truth.database.begin() as work:
+        await work.accounts.erase(pending.id)
+    assert await kept(30 * DAY - MINUTE) == [True] * 4
+    assert await kept(30 * DAY + MINUTE) == [False, False, True, True]
+    verdict = await VerifyAuditTrail(truth.reads)()
+    assert (verdict.broken_at, verdict.erased) == (None, 2)

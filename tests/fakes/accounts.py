@@ -119,10 +119,10 @@ class AccountDesk:
 
         revocation = Revocation(self.database, self.session_ends, self.clock)
         self.request_phone_code = RequestPhoneCode(
-            self.reauthenticate, self.database, self.codes, owe, self.clock, is_offered=True
+            self.reauthenticate, self.database, self.codes, owe, is_offered=True
         )
-        self.prove_phone = ProvePhone(self.database, self.codes, self.clock)
-        self.remove_phone = RemovePhone(self.reauthenticate, self.database)
+        self.prove_phone = ProvePhone(self.database, self.codes, owe, self.clock)
+        self.remove_phone = RemovePhone(self.reauthenticate, self.database, owe)
         self.export_account_data = ExportAccountData(self.reauthenticate, self.database, self.clock)
         self.request_account_deletion = RequestAccountDeletion(
             self.reauthenticate,

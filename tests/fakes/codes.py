@@ -31,6 +31,7 @@ class FakeCodes:
     clock: Clock
     policy: CodePolicy = field(default_factory=CodePolicy)
     reset_policy: CodePolicy = field(default_factory=lambda: CodePolicy(digits=8))
+    in_all_per_hour: int = 1_000
     drawn: list[str] = field(default_factory=list)
     _kept: dict[UUID, Kept] = field(default_factory=dict)
     _current: dict[Subject, UUID] = field(default_factory=dict)
@@ -138,6 +139,11 @@ class FakeCodes:
         longest = max(waits, default=timedelta())
         if longest > timedelta():
             raise RateLimited(retry_after=_seconds(longest))
+        every = sorted(time for times in self._sent.values() for time in times)
+        if len(every) >= self.in_all_per_hour:
+            free_in = every[-self.in_all_per_hour] + timedelta(hours=1) - now
+            if free_in > timedelta():
+                raise RateLimited(retry_after=_seconds(free_in))
         sent.append(now)
 
 

@@ -96,7 +96,8 @@ class FakeEventLog:
         newest = log.events[-1] if log.events else None
         last = newest.cursor if newest else Cursor(-1, 0)
         ended = newest is not None and isinstance(newest.event, ENDS)
-        if self.down or ended or number.epoch < last.epoch:
+        overtaken = number.epoch <= last.epoch if ended else number.epoch < last.epoch
+        if self.down or overtaken:
             return None
         sequence = number.sequence
         if sequence == 0:

@@ -1,5 +1,6 @@
 """Queries on the database in memory."""
 
+from collections import Counter
 from collections.abc import Sequence
 from copy import deepcopy
 from datetime import datetime
@@ -7,13 +8,13 @@ from uuid import UUID
 
 from domain.accounts import Account
 from domain.audit import AuditRecord
-from domain.jobs import JobState
+from domain.jobs import Job, JobState, Queue
 from domain.passkeys import Passkey
 from domain.second_factors import SecondFactor
 from domain.sessions import Session
 from domain.stories import Chapter, Story, StoryStatus
-from tests.fakes.database import FakeDatabase
-from usecases.ports.reads import AuditPage, PlaceInLine, StoriesPage
+from tests.fakes.database import FakeDatabase, claim_order
+from usecases.ports.reads import AuditPage, JobsPage, PlaceInLine, QueueLoad, StoriesPage
 
 
 class FakeReads:
@@ -104,14 +105,11 @@ class FakeReads:
         return {at.story_id: at.place for at in await self.line() if at.story_id in story_ids}
 
     async def line(self) -> list[PlaceInLine]:
-        tables, now = self._database.tables, self._database.clock.now()
+        tables = self._database.tables
+        jobs = tables.jobs.values()
         waiting = sorted(
-            (
-                job
-                for job in tables.jobs.values()
-                if job.kind == "write_story" and job.state is JobState.QUEUED and job.run_at <= now
-            ),
-            key=lambda job: (job.run_at, job.id),
+            (job for job in jobs if job.kind == "write_story" and job.state is JobState.QUEUED),
+            key=claim_order,
         )
         places = []
         for place, job in enumerate(waiting, start=1):
@@ -119,6 +117,40 @@ class FakeReads:
             if story is not None and story.status is StoryStatus.QUEUED:
                 places.append(PlaceInLine(story.id, story.account_id, place))
         return places
+
+    async def jobs(self, page: JobsPage) -> list[Job]:
+        def place(job: Job) -> tuple[datetime, UUID]:
+            ended = job.finished_at if page.state is JobState.DEAD else None
+            return ended or job.created_at, job.id
+
+        found = [
+            job.model_copy(deep=True)
+            for job in self._database.tables.jobs.values()
+            if job.state is page.state
+            and page.queue in {None, job.queue}
+            and page.kind in {None, job.kind}
+            and (page.after is None or place(job) < page.after)
+        ]
+        return sorted(found, key=place, reverse=True)[: page.limit]
+
+    async def queues(self) -> list[QueueLoad]:
+        jobs, now = self._database.tables.jobs.values(), self._database.clock.now()
+        loads = []
+        for queue in Queue:
+            there = [job for job in jobs if job.queue is queue]
+            states = Counter(job.state for job in there)
+            since = [now - job.run_at for job in there if job.state is JobState.QUEUED]
+            loads.append(
+                QueueLoad(
+                    queue,
+                    scheduled=states[JobState.SCHEDULED],
+                    queued=states[JobState.QUEUED],
+                    running=states[JobState.RUNNING],
+                    dead=states[JobState.DEAD],
+                    oldest=max(since, default=None),
+                )
+            )
+        return loads
 
     async def audit_of(self, page: AuditPage) -> list[AuditRecord]:
         found = [

@@ -3,8 +3,6 @@
 from typing import ClassVar
 from uuid import UUID
 
-import pytest
-from hypothesis.stateful import run_state_machine_as_test
 from redis.asyncio import Redis
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
@@ -24,7 +22,8 @@ from tests.fakes.database import FakeJobQueue
 from tests.fakes.keys import FakeKeys
 from tests.fakes.lockout import FakeLockout
 from tests.fakes.passwords import FakePasswords
-from tests.session_machine import POLICY, Chain, SessionMachine, machine_settings
+from tests.figures import Figures
+from tests.session_machine import POLICY, Chain, SessionMachine, hold
 from usecases.accounts.authenticate import Authenticate
 from usecases.accounts.change_password import ChangePassword
 from usecases.accounts.check_password import CheckPassword
@@ -138,9 +137,8 @@ class OnServers(SessionMachine):
     new_world = staticmethod(RealWorld)
 
 
-@pytest.mark.timeout(3_600)
 def test_no_family_ever_has_two_live_leaves_or_lives_again(
-    postgres_url: str, redis_url: str
+    postgres_url: str, redis_url: str, figures: Figures
 ) -> None:
     RealWorld.postgres_url, RealWorld.redis_url = postgres_url, redis_url
-    run_state_machine_as_test(OnServers, settings=machine_settings(runs=5, steps=20))
+    hold(OnServers, figures, where="on PostgreSQL and Redis", quick=5)

@@ -30,7 +30,7 @@ class CompleteLogIn:
         """Return the account and its first tokens.
 
         Raises LogInTicketRejected, InvalidInput, CodeInvalid, RecoveryCodeInvalid,
-        SecondFactorLocked or UpstreamUnavailable.
+        SecondFactorLocked, SecondFactorUnreadable, AccountSuspended or UpstreamUnavailable.
         """
         shown, tries_left = await self.tickets.show(ticket)
         await self._check(shown)

@@ -20,7 +20,7 @@ from domain.sessions import AccessClaims, Device
 from usecases.accounts.draw_recovery_codes import DrawRecoveryCodes
 from usecases.accounts.prove_factor import checked_app_code
 from usecases.deliveries.owe import OweMail
-from usecases.ports.factors import FactorTries, TotpCodes
+from usecases.ports.factors import FactorTries, SecretUnreadable, TotpCodes
 from usecases.ports.time_and_chance import Clock
 from usecases.ports.transactions import Database, Work
 
@@ -49,7 +49,7 @@ class ConfirmTotpEnrollment:
             if account is None:
                 raise Unauthenticated
             factor = await self._awaiting(work, account.id)
-            if not factor.accept(self.totp_codes.step(factor, digits)):
+            if not factor.accept(self._step(factor, digits)):
                 raise CodeInvalid(left)
             factor.confirmed_at = self.clock.now()
             codes = await self.draw_recovery_codes(work, account.id)
@@ -61,6 +61,12 @@ class ConfirmTotpEnrollment:
             await self.tries.forget(account.id)
         logger.bind(user_id=str(account.id)).info("Second factor enabled")
         return codes
+
+    def _step(self, factor: TotpFactor, digits: str) -> int | None:
+        try:
+            return self.totp_codes.step(factor, digits)
+        except SecretUnreadable:  # the key was changed since: a new enrolment costs nothing yet
+            raise SecondFactorMissing from None
 
     async def _awaiting(self, work: Work, account_id: UUID) -> TotpFactor:
         factor = await work.factors.of_account(account_id)

@@ -31,7 +31,7 @@ class FinishPasskeyLogIn:
     async def __call__(self, *, credential: object, device: Device) -> LoggedIn:
         """Return the account and its tokens. `credential` is an AuthenticationResponseJSON.
 
-        Raises PasskeyRejected or UpstreamUnavailable.
+        Raises PasskeyRejected, AccountSuspended or UpstreamUnavailable.
         """
         try:
             logged_in = await self._log_in(credential, device)

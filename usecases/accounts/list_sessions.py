@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from domain.sessions import AccessClaims, Session
 from usecases.ports.reads import Reads
@@ -31,7 +32,11 @@ class ListSessions:
     clock: Clock
 
     async def __call__(self, claims: AccessClaims) -> list[SeenSession]:
-        """Return them, the newest used first."""
+        """Return those of the caller's account, the newest used first."""
+        return await self.of(claims.account_id, current=claims.session_id)
+
+    async def of(self, account_id: UUID, *, current: UUID) -> list[SeenSession]:
+        """Return an account's, the newest used first, of which `current` may be one."""
         now = self.clock.now()
         return [
             SeenSession(
@@ -39,8 +44,8 @@ class ListSessions:
                 device=self.device_names.name(session.user_agent),
                 place=self.places.near(session.client_address),
                 ends_at=session.ends_at(self.idle),
-                is_current=session.id == claims.session_id,
+                is_current=session.id == current,
             )
-            for session in await self.reads.sessions_of(claims.account_id)
+            for session in await self.reads.sessions_of(account_id)
             if now < session.ends_at(self.idle)
         ]

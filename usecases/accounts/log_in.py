@@ -53,7 +53,7 @@ class LogIn:
         """Return the account and its first tokens.
 
         Raises InvalidInput, WrongCredentials, AccountLocked, EmailUnverified, RateLimited,
-        SecondFactorRequired, UpstreamUnavailable.
+        SecondFactorRequired, AccountSuspended, UpstreamUnavailable.
         """
         credentials = checked(Credentials, {"email": email})
         claimed, guess = await self._claimed(credentials.email, device)

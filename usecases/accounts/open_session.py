@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+from loguru import logger
+
 from domain.accounts import Account
 from domain.audit import Act
+from domain.refusals import AccountSuspended
 from domain.sessions import Device, Session, TokenPair
 from usecases.accounts.known_devices import KnownDevices
 from usecases.accounts.token_pairs import TokenPairs
@@ -39,7 +42,13 @@ class OpenSession:
     async def __call__(
         self, work: Work, account: Account, device: Device, *, method: str = "password"
     ) -> LoggedIn:
-        """Return the session and its tokens; `method` tells the audit trail how it was proven."""
+        """Return the session and its tokens; `method` tells the audit trail how it was proven.
+
+        Raises AccountSuspended: only now, so that it is told to nobody but the owner.
+        """
+        if account.is_suspended:
+            logger.bind(user_id=str(account.id)).info("Log-in to a suspended account refused")
+            raise AccountSuspended
         now = self.clock.now()
         session = Session(
             account_id=account.id,
@@ -47,6 +56,7 @@ class OpenSession:
             user_agent=device.user_agent,
             created_at=now,
             last_used_at=now,
+            authenticated_at=now,
             expires_at=now + self.token_pairs.policy.absolute,
         )
         token, link = self.token_pairs.next_link(session, now)

@@ -19,12 +19,13 @@ from domain.refusals import (
     RecoveryCodeInvalid,
     Refusal,
     SecondFactorMissing,
+    SecondFactorUnreadable,
     UpstreamUnavailable,
 )
 from domain.second_factors import TotpFactor
 from domain.sessions import Device
 from usecases.deliveries.owe import OweMail
-from usecases.ports.factors import FactorTries, RecoveryCodes, TotpCodes
+from usecases.ports.factors import FactorTries, RecoveryCodes, SecretUnreadable, TotpCodes
 from usecases.ports.time_and_chance import Clock
 from usecases.ports.transactions import Database, Work
 from usecases.validation import checked
@@ -98,7 +99,7 @@ class ProveFactor:
 
         `tries_left` is a second limit, of whoever calls. What `then` refuses uses no code up.
         Raises InvalidInput, CodeInvalid, RecoveryCodeInvalid, SecondFactorLocked,
-        SecondFactorMissing or UpstreamUnavailable.
+        SecondFactorMissing, SecondFactorUnreadable or UpstreamUnavailable.
         """
         proof = self._checked(proof)
         left = await self.tries.take(account_id) if proof.code is not None else None
@@ -141,7 +142,8 @@ class ProveFactor:
     ) -> Refusal | None:
         """Use the code up, or return why it cannot be."""
         if proof.code is not None:
-            if factor.accept(self.totp_codes.step(factor, proof.code)):
+            if factor.accept(self._step(factor, proof.code)):
+                factor.sealed_secret = self.totp_codes.renewed(factor)
                 return None
             limits = [limit for limit in (left, tries_left) if limit is not None]
             return CodeInvalid(min(limits), path=(*proof.path, "code"))
@@ -151,6 +153,16 @@ class ProveFactor:
             return RecoveryCodeInvalid(path=(*proof.path, "recoveryCode"))
         known.used_at = self.clock.now()
         return None
+
+    def _step(self, factor: TotpFactor, code: str) -> int | None:
+        try:
+            return self.totp_codes.step(factor, code)
+        except SecretUnreadable:
+            # Nobody guessed: nothing is noted against the account, but an operator must know.
+            logger.bind(user_id=str(factor.account_id)).error(
+                "No key opens the secret of an authenticator app: is FACTOR_KEY_PREVIOUS complete?"
+            )
+            raise SecondFactorUnreadable from None
 
     async def _note_recovery(self, work: Work, account: Account, device: Device) -> None:
         await work.audit.record(Act.RECOVERY_CODE_USED, account.id, device=device)

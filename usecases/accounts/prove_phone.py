@@ -8,9 +8,11 @@ from loguru import logger
 from domain.accounts import Account
 from domain.audit import Act
 from domain.codes import CodePurpose
+from domain.deliveries import DeliveryKind
 from domain.refusals import CodeExpired, Unauthenticated
 from domain.sessions import AccessClaims, Device
 from usecases.accounts.code_answers import checked_code
+from usecases.deliveries.owe import OweMail
 from usecases.ports.secrets import Codes
 from usecases.ports.time_and_chance import Clock
 from usecases.ports.transactions import Database
@@ -18,10 +20,11 @@ from usecases.ports.transactions import Database
 
 @dataclass(frozen=True, slots=True)
 class ProvePhone:
-    """Uses a code up, and notes the number, in the place of the one before."""
+    """Uses a code up, and notes the number, in the place of the one before; its owner is told."""
 
     database: Database
     codes: Codes
+    owe: OweMail
     clock: Clock
 
     async def __call__(
@@ -45,5 +48,6 @@ class ProvePhone:
             await work.audit.record(
                 Act.PHONE_PROVEN, account.id, session_id=claims.session_id, device=device
             )
+            await self.owe.notice(work, DeliveryKind.PHONE_PROVEN, account)
         logger.bind(user_id=str(account.id)).info("Phone number proven")
         return account

@@ -8,7 +8,7 @@ from domain.audit import Act
 from domain.codes import Challenge, CodePurpose
 from domain.deliveries import DeliveryKind
 from domain.entity import Value
-from domain.refusals import InputIssue, InvalidInput
+from domain.refusals import InputIssue, InvalidInput, Unauthenticated
 from domain.sessions import AccessClaims, Device
 from usecases.accounts.addresses import Address
 from usecases.accounts.reauthenticate import Reauthenticate
@@ -42,7 +42,7 @@ class RequestEmailChange:
     ) -> Challenge:
         """Return the challenge, which only this account can answer.
 
-        Raises InvalidInput, WrongCredentials, RateLimited, UpstreamUnavailable.
+        Raises InvalidInput, WrongCredentials, Unauthenticated, RateLimited, UpstreamUnavailable.
         """
         email = checked(NewAddress, {"new_email": new_email}).new_email
         account = await self.reauthenticate(claims, password, device)
@@ -51,6 +51,8 @@ class RequestEmailChange:
             raise InvalidInput([InputIssue(("input", "newEmail"), "email_unchanged", message)])
         challenge = await self.codes.open(CodePurpose.EMAIL_CHANGE, email, account.id)
         async with self.database.begin() as work:
+            if await work.accounts.lock(account.id) is None:  # held, since its codes are counted
+                raise Unauthenticated
             await work.audit.record(
                 Act.EMAIL_CHANGE_REQUESTED, account.id, session_id=claims.session_id, device=device
             )

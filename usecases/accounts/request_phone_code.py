@@ -1,24 +1,19 @@
 """Ask for a code to prove a phone number."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from loguru import logger
 
 from domain.codes import Challenge, CodePurpose
-from domain.deliveries import DeliveryKind
 from domain.entity import Value
-from domain.refusals import RateLimited, Unauthenticated, UpstreamUnavailable
+from domain.refusals import Unauthenticated, UpstreamUnavailable
 from domain.sessions import AccessClaims, Device
 from usecases.accounts.phone_numbers import PhoneNumber
 from usecases.accounts.reauthenticate import Reauthenticate
 from usecases.deliveries.owe import OweMail
 from usecases.ports.secrets import Codes
-from usecases.ports.time_and_chance import Clock
 from usecases.ports.transactions import Database
 from usecases.validation import checked
-
-A_DAY = timedelta(days=1)
 
 
 class Phone(Value):
@@ -31,17 +26,14 @@ class Phone(Value):
 class RequestPhoneCode:
     """Owes a code by text message. Two accounts may have one number: nothing is told of others.
 
-    `is_offered` is False where nothing can send text messages. Beside the limits for each number,
-    an account gets `most` codes a day, since each text costs money.
+    `is_offered` is False where nothing can send text messages.
     """
 
     reauthenticate: Reauthenticate
     database: Database
     codes: Codes
     owe: OweMail
-    clock: Clock
     is_offered: bool
-    most: int = 10
 
     async def __call__(
         self, claims: AccessClaims, *, phone_number: str, password: str, device: Device
@@ -56,15 +48,10 @@ class RequestPhoneCode:
             raise UpstreamUnavailable
         account = await self.reauthenticate(claims, password, device)
         challenge = await self.codes.open(CodePurpose.PHONE, phone.phone_number, account.id)
-        since = self.clock.now() - A_DAY
         async with self.database.begin() as work:
             owner = await work.accounts.lock(account.id)
             if owner is None:
                 raise Unauthenticated
-            times = await work.deliveries.owed_since(owner.id, DeliveryKind.PHONE_CODE, since)
-            if len(times) >= self.most:
-                free_at = times[-self.most] + A_DAY
-                raise RateLimited(retry_after=int((free_at - self.clock.now()).total_seconds()) + 1)
             await self.owe.code(work, challenge, owner)
         logger.bind(user_id=str(account.id)).info("Code for a phone number asked for")
         return challenge

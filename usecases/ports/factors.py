@@ -22,7 +22,14 @@ class TotpCodes(Protocol):
         ...
 
     def step(self, factor: TotpFactor, code: str) -> int | None:
-        """Return the newest time step around now that the code is right for."""
+        """Return the newest time step around now that the code is right for.
+
+        Raises SecretUnreadable where no key of ours opens the secret.
+        """
+        ...
+
+    def renewed(self, factor: TotpFactor) -> bytes:
+        """Return the secret sealed under today's key: as it is, unless an earlier key sealed it."""
         ...
 
 
@@ -113,6 +120,10 @@ class PasskeyCeremonies(Protocol):
     def verify(self, response: object, challenge: bytes, passkey: Passkey) -> Assertion:
         """Check a signature; the counter is the caller's to judge."""
         ...
+
+
+class SecretUnreadable(Exception):  # noqa: N818 - an answer
+    """The secret of an app was sealed under a key that is no longer among ours."""
 
 
 class CeremonyFailed(Exception):  # noqa: N818 - an answer

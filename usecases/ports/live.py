@@ -50,7 +50,8 @@ class EventWriter(Protocol):
         """Record the next event, in the story's log and in its account's in one step.
 
         None when the log took it not: it is down (the event keeps its number, so that followers
-        see the gap), has ended, or has gone over to another attempt. Never raises for that.
+        see the gap), has ended with this attempt, or has gone over to another. Never raises for
+        that.
         """
         ...
 

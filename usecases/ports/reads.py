@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
 from domain.accounts import Account
 from domain.audit import AuditRecord
+from domain.jobs import Job, JobState, Queue
 from domain.passkeys import Passkey
 from domain.second_factors import (
     SecondFactor,
@@ -52,6 +53,33 @@ class AuditPage:
     after: tuple[datetime, UUID] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class JobsPage:
+    """Which jobs in a state are wanted: newest first, at most `limit`.
+
+    Dead letters are as new as their end, others as their beginning: `after` is that time and the id
+    of the last job of the page before.
+    """
+
+    state: JobState
+    limit: int
+    after: tuple[datetime, UUID] | None = None
+    queue: Queue | None = None
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLoad:
+    """How many jobs of a queue wait, run or are dead; `oldest` has waited for that long."""
+
+    queue: Queue
+    scheduled: int = 0
+    queued: int = 0
+    running: int = 0
+    dead: int = 0
+    oldest: timedelta | None = None
+
+
 class Reads(Protocol):
     """Queries without rules, for the edge: each call is one statement, and changes are not kept.
 
@@ -87,6 +115,14 @@ class Reads(Protocol):
 
     async def line(self) -> list[PlaceInLine]:
         """Return all stories that wait for a worker, next first."""
+        ...
+
+    async def jobs(self, page: JobsPage) -> list[Job]:
+        """Return a page of everybody's jobs, newest first."""
+        ...
+
+    async def queues(self) -> list[QueueLoad]:
+        """Return what is in each queue, in the order of `Queue`."""
         ...
 
     async def audit_of(self, page: AuditPage) -> list[AuditRecord]:

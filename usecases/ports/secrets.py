@@ -29,7 +29,7 @@ class Codes(Protocol):
     """
 
     async def open(self, purpose: CodePurpose, email: str, account_id: UUID | None) -> Challenge:
-        """Open a challenge. Raises RateLimited when the address had too many codes lately."""
+        """Open a challenge. Raises RateLimited when the address, or all, had too many codes."""
         ...
 
     async def reopen(self, challenge_id: UUID) -> Challenge:

@@ -3,7 +3,7 @@
 import pytest
 
 from domain.audit import Act
-from tests.integration.accounts.town import CHALLENGE, EMAIL, PASSWORD, Client, Town, codes_in
+from tests.integration.accounts.town import CHALLENGE, EMAIL, PASSWORD, Client, Town, codes_in, town
 
 NEW = "mira@elsewhere.example"
 ASKED = "Your account is about to get another address"
@@ -123,3 +123,36 @@ async def test_faults_are_refused_before_anything_is_sent(place: Town, mira: Cli
         answer = await mira.ask("requestEmailChange", newEmail=email, password=PASSWORD)
         assert answer["issues"] == [{"path": ["input", "newEmail"], "code": code}]
     assert await place.told() == []
+
+
+async def test_an_account_cannot_bomb_strangers_with_codes(place: Town, mira: Client) -> None:
+    challenges = [await change(mira, f"stranger{number}@elsewhere.example") for number in range(9)]
+    again = await mira.ask("resendOtp", CHALLENGE, challengeId=challenges[0])
+    assert again["__typename"] == "ResendOtpSuccess"
+    for refused in (
+        await mira.ask("requestEmailChange", newEmail=NEW, password=PASSWORD),
+        await mira.ask("resendOtp", challengeId=challenges[1]),
+    ):
+        assert (refused["code"], refused["retryable"]) == ("RATE_LIMITED", True)
+        assert 86_000 < refused["retryAfter"] <= 86_401
+    assert len([mail for mail in await place.mails() if mail.recipient != EMAIL]) == 9
+    assert (await place.account("noa@readers.example")).id
+    noa = Client(place)
+    await noa.log_in("noa@readers.example")
+    assert await change(noa)
+
+
+async def test_no_more_codes_are_mailed_in_an_hour_than_the_operator_allows(
+    postgres_url: str, redis_url: str
+) -> None:
+    async with town(postgres_url, redis_url, codes_in_all_per_hour=3) as place:
+        stranger = Client(place)
+        answers = [
+            await stranger.ask("requestPasswordReset", "challenge { id }", email=email)
+            for email in (EMAIL, "b@readers.example", EMAIL, "c@readers.example", EMAIL)
+        ]
+        assert [answer["__typename"] for answer in answers] == [
+            *["RequestPasswordResetSuccess"] * 3,
+            *["RateLimited"] * 2,
+        ]
+        assert all(3_500 < answer["retryAfter"] <= 3_600 for answer in answers[3:])

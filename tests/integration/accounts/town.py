@@ -18,12 +18,12 @@ from bootstrap.container import Container, open_container
 from bootstrap.duties import open_duties
 from domain.accounts import Account
 from domain.audit import Act
-from domain.jobs import TASKS, SendDelivery
+from domain.jobs import Queue
 from schema.cookies import NAME
 from tests.factories import an_account
 from tests.fakes.mail import FakeMailer
 from tests.integration.api.service import logs_restored, served, settings
-from usecases.deliveries.send_delivery import SendDelivery as Send
+from usecases.deliveries.send_delivery import SendDelivery, SendDeliveryTask
 from usecases.ports.mail import Mail
 
 EMAIL = "mira@readers.example"
@@ -45,7 +45,7 @@ class Town:
     url: str
     http: AsyncClient
     mailer: FakeMailer
-    send: Send
+    send: SendDelivery
 
     async def account(self, email: str = EMAIL, **known: Any) -> Account:  # noqa: ANN401
         """Store a proven account with PASSWORD."""
@@ -59,11 +59,10 @@ class Town:
     async def mails(self) -> list[Mail]:
         """Send what is owed, as a worker does, and return it."""
         desk, before = self.container.job_desk, len(self.mailer.taken)
-        for job in await desk.due(100):
-            task = TASKS.validate_python(job.task)
-            if isinstance(task, SendDelivery) and (claimed := await desk.claim(job.id)):
-                await self.send(task.delivery_id, claimed[1])
-                await desk.finish(claimed[1])
+        while claim := await desk.claim(Queue.MAIL, [SendDeliveryTask.terms]):
+            job, lease = claim
+            await self.send(SendDeliveryTask.model_validate(job.task).delivery_id, lease)
+            await desk.finish(lease)
         return self.mailer.taken[before:]
 
     async def told(self) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from loguru import logger
 from redis.asyncio import Redis
 
 from adapters.codes import RedisCodes
@@ -25,8 +26,16 @@ EMAIL = "mira@readers.example"
 NOWHERE = "redis://127.0.0.1:1"
 
 
-def codes_in(redis: Redis, policy: CodePolicy | None = None) -> RedisCodes:
-    return RedisCodes(redis, pepper=b"p" * 32, policy=policy or CodePolicy(), clock=FakeClock())
+def codes_in(
+    redis: Redis, policy: CodePolicy | None = None, *, in_all_per_hour: int = 1_000
+) -> RedisCodes:
+    return RedisCodes(
+        redis,
+        pepper=b"p" * 32,
+        policy=policy or CodePolicy(),
+        clock=FakeClock(),
+        in_all_per_hour=in_all_per_hour,
+    )
 
 
 async def answer(codes: RedisCodes, challenge: Challenge, code: str) -> object:
@@ -98,7 +107,7 @@ async def test_neither_code_nor_address_nor_a_plain_hash_of_them_is_kept(redis: 
     with pytest.raises(CodeInvalid):
         await codes.redeem(challenge.id, SIGN_UP, f"{(int(code) + 1) % 1_000_000:06d}")
     keys = [key async for key in redis.scan_iter()]
-    assert len(keys) == 4
+    assert len(keys) == 5
     assert not any(EMAIL.encode() in key for key in keys)
     dump = b"".join([(await redis.dump(key)) or b"" for key in keys])
     assert code.encode() not in dump
@@ -125,3 +134,18 @@ async def test_without_redis_every_call_is_refused() -> None:
         ):
             with pytest.raises(UpstreamUnavailable):
                 await call
+
+
+async def test_of_a_hundred_addresses_at_once_the_allowed_get_a_code_and_one_line_tells_of_it(
+    redis: Redis,
+) -> None:
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{level} {message} {extra}", level="ERROR")
+    codes = codes_in(redis, in_all_per_hour=30)
+    asked = (codes.open(SIGN_UP, f"reader{n}@readers.example", uuid4()) for n in range(100))
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    logger.remove(sink)
+    assert Counter(map(type, answers)) == {Challenge: 30, RateLimited: 70}
+    [line] = lines
+    assert line.startswith("ERROR Nobody gets a code for now")
+    assert "readers.example" not in line

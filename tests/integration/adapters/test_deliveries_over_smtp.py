@@ -9,14 +9,16 @@ import pytest
 from adapters.letters import JinjaLetters
 from adapters.smtp import SmtpMailer
 from domain.codes import CodePurpose
+from domain.jobs import Queue
 from tests.factories import a_chapter, a_story, an_account
 from tests.fakes.clock import FakeClock
 from tests.fakes.codes import FakeCodes
 from tests.fakes.database import FakeDatabase, FakeJobDesk
 from tests.fakes.mail import FakeTexts
+from tests.jobs import KNOWN
 from tests.smtp_server import SmtpServer, Verb
 from usecases.deliveries.owe import OweMail
-from usecases.deliveries.send_delivery import SendDelivery
+from usecases.deliveries.send_delivery import SendDelivery, SendDeliveryTask
 from usecases.ports.jobs import Retry
 
 ACCOUNT = an_account(email="mira@readers.test")
@@ -62,14 +64,14 @@ class Post:
     async def deliver(self) -> str:
         """Attempt until there is no next time, and return how the delivery ended."""
         [delivery_id] = self.database.tables.deliveries
-        [job_id] = self.database.tables.jobs
-        while claimed := await self._desk.claim(job_id):
+        while claimed := await self._desk.claim(Queue.MAIL, [SendDeliveryTask.terms]):
             try:
                 await self._send(delivery_id, claimed[1])
             except Retry as retry:
                 pause = timedelta(seconds=retry.after or 0)
-                await self._desk.retry(claimed[1], self.clock.now() + pause, str(retry))
+                await self._desk.retry(claimed[1], pause, str(retry))
                 self.clock.advance(pause)
+                await self._desk.due(10, KNOWN)
             else:
                 await self._desk.finish(claimed[1])
         return self.database.tables.deliveries[delivery_id].status.value

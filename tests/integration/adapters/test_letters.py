@@ -42,6 +42,10 @@ NOTICES = (
     DeliveryKind.EMAIL_CHANGE_ASKED,
     DeliveryKind.EMAIL_CHANGED,
     DeliveryKind.ACCOUNT_CLOSED,
+    DeliveryKind.PHONE_PROVEN,
+    DeliveryKind.PHONE_REMOVED,
+    DeliveryKind.ACCOUNT_SUSPENDED,
+    DeliveryKind.ACCOUNT_REINSTATED,
 )
 CHROME = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "

@@ -1,8 +1,7 @@
 """Access tokens: what is accepted, and every known way to forge one. Refresh tokens: their seal."""
 
-import hmac
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -17,6 +16,8 @@ from domain.refusals import TokenExpired, Unauthenticated
 from domain.sessions import AccessClaims
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.keys import FakeKeys
+from tests.figures import Figures
+from tests.forger import Forger, encoded, parts
 
 SEED = bytes(range(32))
 KEY = Ed25519PrivateKey.from_private_bytes(SEED)
@@ -39,33 +40,8 @@ def tokens(clock: FakeClock | None = None, **differently: Any) -> JwtAccessToken
     )
 
 
-def encoded(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return header and payload."""
-    header, payload, _ = token.split(".")
-    return json.loads(urlsafe_b64decode(header + "==")), json.loads(
-        urlsafe_b64decode(payload + "==")
-    )
-
-
-async def forged(
-    header: dict[str, Any] | None = None,
-    payload: dict[str, Any] | None = None,
-    *,
-    without: str = "",
-) -> str:
-    """Return a token with our own signature and whatever header and claims are given."""
-    real_header, real_payload = parts(await tokens().sign(CLAIMS))
-    claims = {**real_payload, **(payload or {})}
-    claims.pop(without, None)
-    signed = (
-        f"{encoded(json.dumps({**real_header, **(header or {})}).encode())}"
-        f".{encoded(json.dumps(claims).encode())}"
-    )
-    return f"{signed}.{encoded(KEY.sign(signed.encode()))}"
+async def forger() -> Forger:
+    return Forger(await tokens().sign(CLAIMS), KEY)
 
 
 async def test_a_token_says_who_and_until_when() -> None:
@@ -99,108 +75,29 @@ async def test_no_two_tokens_are_the_same() -> None:
 
 
 async def test_the_forger_of_these_tests_makes_good_tokens_too() -> None:
-    assert await tokens().read(await forged()) == CLAIMS
+    assert await tokens().read((await forger()).forged()) == CLAIMS
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        {"alg": "none"},
-        {"alg": "None"},
-        {"alg": "HS256"},
-        {"alg": "ES256"},
-        {"alg": "Ed25519"},
-        {"typ": "JWT"},
-        {"typ": "at+JWT"},
-        {"typ": None},
-        {"kid": "another"},
-        {"kid": None},
-        {"kid": ["a", "list"]},
-        {"kid": "../../../../etc/passwd"},
-        {"jku": "https://attacker.example/jwks.json"},
-        {"jwk": {"kty": "OKP", "crv": "Ed25519", "x": encoded(bytes(32))}},
-        {"x5u": "https://attacker.example/cert.pem"},
-        {"crit": ["exp"]},
-        {"crit": []},
-        {"crit": ["b64"], "b64": True},
-        {"b64": False, "crit": ["b64"]},
-        {"cty": "JWT"},
-        {"zip": "DEF"},
-    ],
-    ids=str,
-)
-async def test_any_other_header_is_refused(header: dict[str, Any]) -> None:
-    with pytest.raises(Unauthenticated):
-        await tokens().read(await forged(header))
-
-
-@pytest.mark.parametrize("name", ["iss", "aud", "sub", "exp", "iat", "jti", "sid"])
-async def test_each_claim_is_required(name: str) -> None:
-    with pytest.raises(Unauthenticated):
-        await tokens().read(await forged(without=name))
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [
-        {"iss": "another"},
-        {"iss": ["storyloom"]},
-        {"aud": "another-api"},
-        {"aud": ["storyloom-api", "another-api"]},
-        {"aud": ""},
-        {"sub": "admin"},
-        {"sub": 7},
-        {"sid": "none"},
-        {"exp": "never"},
-        {"exp": None},
-        {"exp": 10**30},
-        {"exp": 1e400},
-        {"iat": int(START.timestamp()) + 60},
-        {"iat": "now"},
-        {"jti": 7},
-    ],
-    ids=str,
-)
-async def test_any_other_claim_is_refused(payload: dict[str, Any]) -> None:
-    with pytest.raises(Unauthenticated):
-        await tokens().read(await forged(payload=payload))
-
-
-async def test_an_unsigned_token_is_refused() -> None:
-    header, payload, _ = (await forged({"alg": "none"})).split(".")
-    with pytest.raises(Unauthenticated):
-        await tokens().read(f"{header}.{payload}.")
-
-
-async def test_a_mac_under_our_public_key_is_refused() -> None:
-    signed = (await forged({"alg": "HS256"})).rpartition(".")[0]
-    mac = hmac.digest(KEY.public_key().public_bytes_raw(), signed.encode(), "sha256")
-    with pytest.raises(Unauthenticated):
-        await tokens().read(f"{signed}.{encoded(mac)}")
-
-
-async def test_the_signature_of_another_key_is_refused() -> None:
-    another = await tokens(keys=FakeKeys(bytes(32))).sign(CLAIMS)
-    ours, theirs = (await tokens().sign(CLAIMS)).split("."), another.split(".")
-    for token in (another, ".".join([*ours[:2], theirs[2]]), ".".join([*theirs[:2], ours[2]])):
-        with pytest.raises(Unauthenticated):
+async def test_every_forgery_is_refused(figures: Figures) -> None:
+    forgeries = list((await forger()).all(START))
+    for what, token in forgeries:
+        try:
             await tokens().read(token)
+        except (Unauthenticated, TokenExpired) as refusal:
+            assert isinstance(refusal, TokenExpired) == (what in EXPIRED), what  # noqa: PT017
+        else:
+            pytest.fail(f"a good token, with {what}")
+    figures.show("forged access tokens (JWT)", f"{len(forgeries)} of {len(forgeries)} refused")
+
+
+EXPIRED = {"expired", "claims {'exp': 0}"}
+"""Whose signature is good, and who is told that they must refresh."""
 
 
 @pytest.mark.parametrize("other", [{"issuer": "staging"}, {"audience": "other-api"}], ids=str)
 async def test_a_token_for_somebody_else_is_refused(other: dict[str, Any]) -> None:
     with pytest.raises(Unauthenticated):
         await tokens().read(await tokens(**other).sign(CLAIMS))
-
-
-@pytest.mark.parametrize(
-    "rubbish",
-    ["", ".", "..", "a.b.c", "null", "é.è.ê", "\ud800.a.b", "a" * 5000, f"{'e30.' * 400}e30"],
-    ids=lambda text: ascii(text)[:12],
-)
-async def test_rubbish_is_refused(rubbish: str) -> None:
-    with pytest.raises(Unauthenticated):
-        await tokens().read(rubbish)
 
 
 async def test_a_token_expires_with_a_leeway_of_ten_seconds() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from ipaddress import ip_network
 from typing import Any
 
 import orjson
@@ -27,6 +28,7 @@ class Who(StrEnum):
     """The columns of the matrix.
 
     UNVERIFIED holds a good token of an account whose address is not proven, which no log-in gives.
+    STALE_ADMIN has logged in a day ago, FOREIGN_ADMIN asks from an address that is not allowed.
     The last three hold a token of USER's that is not good any more, or not for us.
     """
 
@@ -35,9 +37,21 @@ class Who(StrEnum):
     USER = "user"
     OTHER = "other"
     ADMIN = "admin"
+    STALE_ADMIN = "stale_admin"
+    FOREIGN_ADMIN = "foreign_admin"
     EXPIRED = "expired"
     REVOKED = "revoked"
     WRONG_AUDIENCE = "wrong audience"
+
+
+ADMINS = (Who.ADMIN, Who.STALE_ADMIN, Who.FOREIGN_ADMIN)
+ACCOUNTS = (Who.UNVERIFIED, Who.USER, Who.OTHER, *ADMINS)
+"""Who has an account of their own."""
+
+HERE = (ip_network("127.0.0.0/8"),)
+"""Where the tests run: from there admins may work, and proxies may say who called them."""
+
+ELSEWHERE = "198.51.100.9"
 
 
 @dataclass
@@ -68,7 +82,9 @@ class Cast:
 
     async def ask(self, who: Who, query: str, variables: Mapping[str, Any]) -> str:
         """Run a query or a mutation of one root field; return what became of it."""
-        headers = {"authorization": f"Bearer {self.tokens[who]}"} if who in self.tokens else {}
+        headers = self._address(who)
+        if who in self.tokens:
+            headers["authorization"] = f"Bearer {self.tokens[who]}"
         response = await self.town.http.post(
             f"{self.town.url}/graphql",
             json={"query": query, "variables": variables},
@@ -80,7 +96,12 @@ class Cast:
         """Run a subscription until its first event; return what became of it."""
         payload = {"accessToken": self.tokens[who]} if who in self.tokens else None
         url = self.town.url.replace("http", "ws", 1)
-        async with connect(f"{url}/graphql", subprotocols=[GRAPHQL_WS], compression=None) as socket:
+        async with connect(
+            f"{url}/graphql",
+            subprotocols=[GRAPHQL_WS],
+            compression=None,
+            additional_headers=self._address(who),
+        ) as socket:
             await socket.send(
                 orjson.dumps({"type": "connection_init", "payload": payload}).decode()
             )
@@ -98,6 +119,10 @@ class Cast:
         if answer["type"] == "error":
             return str(answer["payload"][0]["extensions"]["code"])
         return outcome(answer["payload"])
+
+    def _address(self, who: Who) -> dict[str, str]:
+        """Return what a proxy says of where somebody is."""
+        return {"x-forwarded-for": ELSEWHERE} if who is Who.FOREIGN_ADMIN else {}
 
     async def state(self) -> dict[str, tuple[int, str]]:
         """Return how many rows each table has, and a digest of what is in them."""
@@ -139,14 +164,16 @@ async def gather_cast(town: Town) -> Cast:
     now, digest = container.clock.now(), await container.use_cases.sign_up.passwords.hash(PASSWORD)
     accounts = {
         who: an_account(email=f"{who}@readers.example", password_hash=digest, created_at=now)
-        for who in (Who.UNVERIFIED, Who.USER, Who.OTHER, Who.ADMIN)
+        for who in ACCOUNTS
     }
-    accounts[Who.ADMIN].role = Role.ADMIN
+    for admin in ADMINS:
+        accounts[admin].role = Role.ADMIN
     sessions: dict[Who, Session] = {
         who: a_session(
             accounts.get(who, accounts[Who.USER]).id,
             created_at=now,
             last_used_at=now,
+            authenticated_at=now - timedelta(days=who is Who.STALE_ADMIN),
             expires_at=now + timedelta(days=90),
         )
         for who in Who

@@ -8,17 +8,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pyotp import TOTP
 
 from domain.codes import CodePurpose
 from domain.refusals import SecondFactorRequired
 from domain.sessions import AccessClaims
+from schema.nodes import ACCOUNT, global_id
 from tests.authenticator import Authenticator
 from tests.fakes.accounts import DEVICE
 from tests.integration.accounts.town import NEW_PASSWORD, PASSWORD, Town
-from tests.integration.security.cast import Cast, Who, mutation_of
+from tests.integration.security.cast import ACCOUNTS, ADMINS, Cast, Who, mutation_of
+from tests.jobs import claim_of
+from usecases.deliveries.send_delivery import SendDeliveryTask
 
 Variables = Mapping[str, Any]
 Prepare = Callable[[Cast, Who], Awaitable[Variables]]
@@ -61,15 +64,24 @@ OWN = _answers()
 PROVEN = _answers(unverified="UNAUTHENTICATED")
 """Only accounts with a proven address have this."""
 
+ADMINISTERS = _answers(
+    unverified="UNAUTHENTICATED",
+    user="FORBIDDEN",
+    other="FORBIDDEN",
+    stale_admin="REAUTHENTICATION_REQUIRED",
+    foreign_admin="FORBIDDEN",
+)
+"""Admins alone, who have logged in lately, from where they are allowed to work."""
+
 
 def _owners(told: str) -> Expected:
     """Return what is told where the thing is USER's: to others, and to admins, it is not there."""
-    return _answers(unverified=told, other=told, admin=told)
+    return _answers(unverified=told, other=told, **dict.fromkeys(ADMINS, told))
 
 
 def _holder(who: Who) -> Who:
     """Return whose account a column acts for; a bad token is one of USER's."""
-    return who if who in {Who.UNVERIFIED, Who.OTHER, Who.ADMIN} else Who.USER
+    return who if who in ACCOUNTS else Who.USER
 
 
 def _input(**given: object) -> Prepare:
@@ -288,6 +300,40 @@ async def _finish_passkey_registration(cast: Cast, who: Who) -> Variables:
     return {"input": {"credential": credential, "name": "Phone"}}
 
 
+# --- administration -------------------------------------------------------------------------------
+
+
+async def _managed(cast: Cast, who: Who) -> Variables:
+    """Name somebody outside the cast, who is suspended."""
+    account_id = await _stranger(cast.town, _address("managed", who))
+    async with cast.town.container.database.begin() as work:
+        account = await work.accounts.lock(account_id)
+        assert account is not None
+        account.suspend(cast.town.container.clock.now())
+    return {"input": {"accountId": global_id(ACCOUNT, account_id), "reason": "as agreed"}}
+
+
+async def _open(cast: Cast, who: Who) -> Variables:
+    """Name somebody outside the cast."""
+    account_id = await _stranger(cast.town, _address("managed", who))
+    return {"input": {"accountId": global_id(ACCOUNT, account_id), "reason": "as agreed"}}
+
+
+async def _dead_letter(cast: Cast, who: Who) -> Variables:
+    """Name a dead letter, one for each who asks."""
+    container = cast.town.container
+    async with container.database.begin() as work:
+        job = await work.jobs.add(SendDeliveryTask(delivery_id=uuid4()))
+    claim = await claim_of(container.job_desk, job)
+    assert claim is not None
+    await container.job_desk.bury(claim[1], "hopeless")
+    return {"input": {"jobId": str(job.id), "reason": f"as agreed with {who}"}}
+
+
+async def _user(cast: Cast, _: Who) -> Variables:
+    return {"id": cast.ids["account"]}
+
+
 # --- the table ------------------------------------------------------------------------------------
 
 AGAIN = _input(password=PASSWORD)
@@ -324,6 +370,13 @@ READS = {
         _everything,
         _owners("null"),
         changes=False,
+    ),
+    "administration": Operation(
+        "query ($id: ID!) { administration { account(by: { id: $id }) {"
+        " email sessions { id } auditLog { nodes { act } } }"
+        " jobs { dead } deadLetters { nodes { error } } runningJobs { nodes { kind } } } }",
+        _user,
+        ADMINISTERS,
     ),
 }
 
@@ -363,6 +416,12 @@ ACTS = {
         ("exportAccountData", AGAIN, OWN),
         ("requestStory", _input(), PROVEN),
         ("cancelStory", _ids("story"), _owners("NOT_FOUND")),
+        ("reauthenticate", AGAIN, OWN),
+        ("endAccountSessions", _open, ADMINISTERS),
+        ("suspendAccount", _open, ADMINISTERS),
+        ("reinstateAccount", _managed, ADMINISTERS),
+        ("retryDeadLetter", _dead_letter, ADMINISTERS),
+        ("discardDeadLetter", _dead_letter, ADMINISTERS),
     )
 }
 

@@ -13,12 +13,14 @@ from websockets.asyncio.client import connect
 
 from bootstrap.duties import open_duties
 from bootstrap.logs import configure_logs
-from domain.jobs import TASKS, WriteStory
+from domain.jobs import Queue
 from tests.fakes.mail import FakeTexts
 from tests.fakes.storyteller import FakeStoryteller
 from tests.integration.accounts.town import CHALLENGE, PAIR, Client, Town, town
 from tests.integration.api.service import GRAPHQL_WS
+from tests.jobs import claimed
 from usecases.ports.mail import MailFault
+from usecases.stories.write_story import WriteStoryTask
 
 EMAIL = "canary.mira@canaries.example"
 MOVED = "canary.moved@canaries.example"
@@ -198,11 +200,9 @@ async def _story(browser: Client, journal: Journal) -> None:
     asked = await browser.ask("requestStory", "story { id }", **WISHES)
     container = browser.town.container
     async with open_duties(container) as duties:
-        for job in await container.job_desk.due(100):
-            task = TASKS.validate_python(job.task)
-            if isinstance(task, WriteStory) and (claimed := await container.job_desk.claim(job.id)):
-                write = replace(duties.write_story, storyteller=FakeStoryteller([[STORY]]))
-                await write(task.story_id, claimed[1])
+        job, lease = await claimed(container.job_desk, Queue.STORIES)
+        write = replace(duties.write_story, storyteller=FakeStoryteller([[STORY]]))
+        await write(WriteStoryTask.model_validate(job.task).story_id, lease)
     url = browser.town.url.replace("http", "ws", 1)
     async with connect(f"{url}/graphql", subprotocols=[GRAPHQL_WS], compression=None) as socket:
         for frame in (

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
-from cryptography.exceptions import InvalidTag
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from pyotp import TOTP
@@ -14,6 +13,7 @@ from adapters.totp import PyotpTotpCodes
 from domain.second_factors import TotpFactor
 from tests.factories import an_account
 from tests.fakes.clock import START, FakeClock
+from usecases.ports.factors import SecretUnreadable
 
 ACCOUNT = an_account(email="mira@readers.example")
 RFC_SECRET = b"12345678901234567890"
@@ -108,10 +108,34 @@ def test_a_secret_opens_under_its_own_key_and_account_only() -> None:
     codes = at()
     factor, app = enrolled(codes)
     code = app.at(START)
-    with pytest.raises(InvalidTag):
+    with pytest.raises(SecretUnreadable):
         at(key=bytes([1] * 32)).step(factor, code)
-    with pytest.raises(InvalidTag):
+    with pytest.raises(SecretUnreadable):
         codes.step(factor.model_copy(update={"account_id": an_account().id}), code)
+
+
+@given(
+    keys=st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=5, unique=True),
+    data=st.data(),
+)
+def test_a_secret_opens_under_any_key_that_is_kept_and_is_renewed_under_the_newest(
+    keys: list[bytes], data: st.DataObject
+) -> None:
+    """`keys` are all that FACTOR_KEY ever was, newest first."""
+    sealed_under = data.draw(st.sampled_from(keys))
+    factor, app = enrolled(at(key=sealed_under))
+    kept = data.draw(st.integers(1, len(keys)))
+    today = PyotpTotpCodes(key=keys[0], previous=keys[1:kept], clock=FakeClock())
+    if sealed_under not in keys[:kept]:
+        for use in (lambda: today.step(factor, app.at(START)), lambda: today.renewed(factor)):
+            with pytest.raises(SecretUnreadable):
+                use()
+        return
+    assert today.step(factor, app.at(START)) is not None
+    renewed = today.renewed(factor)
+    assert (renewed == factor.sealed_secret) == (sealed_under == keys[0])
+    factor.sealed_secret = renewed
+    assert at(key=keys[0]).step(factor, app.at(START)) is not None
 
 
 def test_an_enrolment_waits_a_quarter_of_an_hour() -> None:

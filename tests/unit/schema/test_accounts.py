@@ -271,5 +271,5 @@ def test_an_account_shows_fields_of_the_entity_but_neither_hash_nor_status() -> 
     grouped = {"phone", "deletion"}  # each made of two fields
     apart = {field for field in Account.model_fields if field.startswith((*grouped,))}
     assert len(apart) == 4
-    hidden = {"password_hash", "status", "role"}
+    hidden = {"password_hash", "status", "role", "suspended_at"}
     assert published - grouped == set(Account.model_fields) - hidden - apart

@@ -7,7 +7,7 @@ import pytest
 
 from domain.accounts import AccountStatus
 from domain.deliveries import DeliveryKind, DeliveryStatus
-from domain.jobs import JobState, WriteStory
+from domain.jobs import JobState, Queue
 from domain.refusals import (
     RateLimited,
     Unauthenticated,
@@ -19,6 +19,8 @@ from tests.factories import a_chapter, a_story
 from tests.fakes.accounts import DEVICE, EMAIL, PASSWORD, AccountDesk
 from tests.fakes.clock import START
 from tests.fakes.database import FakeJobDesk
+from tests.jobs import claimed
+from usecases.stories.write_story import WriteStoryTask
 
 GRACE = timedelta(days=14)
 
@@ -101,11 +103,8 @@ async def test_after_the_grace_it_is_closed_told_and_then_erased(
     async with desk.database.begin() as work:
         await work.stories.add(story)
         await work.stories.add_chapter(a_chapter(story.id))
-        job = await work.jobs.add(
-            WriteStory(story_id=story.id), dedupe_key="story", account_id=claims.account_id
-        )
-    claimed = await FakeJobDesk(desk.database).claim(job.id)
-    assert claimed is not None
+        job = await work.jobs.add(WriteStoryTask(story_id=story.id), account_id=claims.account_id)
+    await claimed(FakeJobDesk(desk.database), Queue.STORIES)
     desk.clock.advance(GRACE)
     assert await desk.erase_accounts() == 0
     assert desk.database.tables.jobs[job.id].state is JobState.CANCELED

@@ -53,6 +53,7 @@ async def test_a_number_is_proven_by_the_code_that_was_sent_to_it(
     account = await prove(desk, claims, challenge, code)
     assert (account.phone_number, account.phone_verified_at) == (E164, desk.clock.now())
     assert [record.entry.act for record in desk.database.audited][-1] == "phone_proven"
+    assert desk.owed[1:] == [(DeliveryKind.PHONE_PROVEN, EMAIL)]
     with pytest.raises(CodeExpired):
         await prove(desk, claims, challenge, code)
 
@@ -115,7 +116,6 @@ async def test_where_nothing_sends_texts_none_is_promised(
         desk.database,
         desk.codes,
         desk.request_phone_code.owe,
-        desk.clock,
         is_offered=False,
     )
     with pytest.raises(UpstreamUnavailable):
@@ -132,6 +132,7 @@ async def test_a_number_is_forgotten(desk: AccountDesk, claims: AccessClaims) ->
         assert (account.phone_number, account.phone_verified_at) == (None, None)
     acts = [record.entry.act.value for record in desk.database.audited]
     assert acts.count("phone_removed") == 1
+    assert desk.owed[2:] == [(DeliveryKind.PHONE_REMOVED, EMAIL)]
     assert account.email == EMAIL
 
 

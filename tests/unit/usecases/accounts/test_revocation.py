@@ -3,10 +3,9 @@
 import pytest
 
 from domain.audit import Act
-from domain.jobs import TASKS, AnnounceEnds
 from domain.sessions import SessionEnd
 from tests.fakes.accounts import DEVICE, AccountDesk
-from usecases.accounts import announce_ends
+from usecases.accounts.announce_ends import AnnounceEnds, AnnounceEndsTask
 from usecases.accounts.revocation import Revocation
 from usecases.ports.jobs import Retry
 
@@ -30,11 +29,14 @@ async def test_an_end_that_cannot_be_told_becomes_a_job(desk: AccountDesk) -> No
     revocation = Revocation(desk.database, desk.session_ends, desk.clock)
     desk.session_ends.is_down = True
     await revocation.announce([session])
-    jobs = [TASKS.validate_python(job.task) for job in desk.database.tables.jobs.values()]
-    [task] = [job for job in jobs if isinstance(job, AnnounceEnds)]
+    [task] = [
+        AnnounceEndsTask.model_validate(job.task)
+        for job in desk.database.tables.jobs.values()
+        if job.kind == AnnounceEndsTask.terms.kind
+    ]
     assert task.session_ids == (session.id,)
 
-    announce = announce_ends.AnnounceEnds(desk.session_ends)
+    announce = AnnounceEnds(desk.session_ends)
     with pytest.raises(Retry):
         await announce(task.session_ids)
     desk.session_ends.is_down = False

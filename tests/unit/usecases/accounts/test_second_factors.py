@@ -1,11 +1,13 @@
 """An authenticator app in the settings of an account, and at log-in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
+from loguru import logger
 from pyotp import TOTP
 
+from adapters.totp import PyotpTotpCodes
 from domain.audit import Act
 from domain.deliveries import DeliveryKind
 from domain.refusals import (
@@ -18,6 +20,7 @@ from domain.refusals import (
     SecondFactorLocked,
     SecondFactorMissing,
     SecondFactorRequired,
+    SecondFactorUnreadable,
     UpstreamUnavailable,
     WrongCredentials,
 )
@@ -422,3 +425,44 @@ async def test_there_is_nothing_to_disable_without_an_app(settings: Settings) ->
         for proof in (FactorProof(code="123456"), FactorProof(recovery_code="123456")):
             with pytest.raises(SecondFactorMissing):
                 await settings.disable(proof)
+
+
+# --- another key ----------------------------------------------------------------------------------
+
+
+async def test_a_secret_that_no_key_opens_is_told_to_the_owner_and_the_operator_alone(
+    settings: Settings,
+) -> None:
+    owner = await settings.enrolled()
+    ticket, acts, owed = await settings.ticket(), settings.acts, settings.owed
+    complete = settings.desk.second_factors["complete_log_in"]
+    lost = replace(complete.prove_factor, totp_codes=under_another_key(settings))
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{level} {message} {extra}", level="ERROR")
+    with pytest.raises(SecondFactorUnreadable) as refused:
+        await replace(complete, prove_factor=lost)(
+            ticket=ticket, proof=FactorProof(code=owner.code()), device=DEVICE
+        )
+    logger.remove(sink)
+    assert (refused.value.retryable, settings.sessions) == (False, 1)
+    assert (settings.acts, settings.owed) == (acts, owed)
+    [line] = lines
+    assert line.startswith("ERROR No key opens the secret of an authenticator app")
+    assert str(settings.claims.account_id) in line
+    assert await settings.complete(ticket, FactorProof(recovery_code=owner.recovery_codes[0]))
+
+
+async def test_an_enrolment_that_a_change_of_the_key_interrupts_is_begun_anew(
+    settings: Settings,
+) -> None:
+    app = await settings.begin()
+    confirm = settings.desk.second_factors["confirm_totp_enrollment"]
+    with pytest.raises(SecondFactorMissing):
+        await replace(confirm, totp_codes=under_another_key(settings))(
+            settings.claims, code=app.at(settings.desk.clock.now()), device=DEVICE
+        )
+    assert Act.TOTP_ENABLED not in settings.acts
+
+
+def under_another_key(settings: Settings) -> PyotpTotpCodes:
+    return PyotpTotpCodes(key=b"another key of 32 random bytes ", clock=settings.desk.clock)

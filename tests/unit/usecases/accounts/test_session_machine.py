@@ -2,12 +2,10 @@
 
 from uuid import UUID
 
-import pytest
-from hypothesis.stateful import run_state_machine_as_test
-
 from domain.sessions import AccessClaims, TokenPair
 from tests.fakes.accounts import DEVICE, EMAIL, PASSWORD, AccountDesk
-from tests.session_machine import Chain, SessionMachine, machine_settings
+from tests.figures import Figures
+from tests.session_machine import Chain, SessionMachine, hold
 from usecases.accounts.change_password import ChangePassword
 from usecases.accounts.end_other_sessions import EndOtherSessions
 from usecases.accounts.end_session import EndSession
@@ -88,6 +86,5 @@ class OnFakes(SessionMachine):
     new_world = staticmethod(FakeWorld)
 
 
-@pytest.mark.timeout(3_600)
-def test_no_family_ever_has_two_live_leaves_or_lives_again() -> None:
-    run_state_machine_as_test(OnFakes, settings=machine_settings(runs=15, steps=30))
+def test_no_family_ever_has_two_live_leaves_or_lives_again(figures: Figures) -> None:
+    hold(OnFakes, figures, where="on fakes", quick=20)

@@ -7,24 +7,22 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from domain.deliveries import Delivery, DeliveryStatus
-from domain.jobs import Lease, SendDelivery
+from domain.jobs import Lease, Queue
 from tests.factories import a_delivery
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.database import FakeDatabase, FakeJobDesk
+from tests.jobs import claimed
 from usecases.deliveries.abandon_delivery import AbandonDelivery
+from usecases.deliveries.send_delivery import SendDeliveryTask
 from usecases.ports.transactions import LeaseLost
 
 
-async def claimed(database: FakeDatabase, delivery: Delivery) -> Lease:
+async def leased(database: FakeDatabase, delivery: Delivery) -> Lease:
     """Store the delivery and return the lease of its job."""
     async with database.begin() as work:
         await work.deliveries.add(delivery)
-        job = await work.jobs.add(
-            SendDelivery(delivery_id=delivery.id), dedupe_key=f"delivery:{delivery.id}"
-        )
-    claim = await FakeJobDesk(database).claim(job.id)
-    assert claim is not None
-    return claim[1]
+        await work.jobs.add(SendDeliveryTask(delivery_id=delivery.id))
+    return (await claimed(FakeJobDesk(database), Queue.MAIL))[1]
 
 
 def stored(database: FakeDatabase, delivery_id: UUID) -> Delivery:
@@ -41,7 +39,7 @@ async def test_it_is_marked_as_failed_with_the_reason(
     database: FakeDatabase, status: DeliveryStatus
 ) -> None:
     delivery = a_delivery(None, status=status)
-    lease = await claimed(database, delivery)
+    lease = await leased(database, delivery)
     await AbandonDelivery(database, database.clock)(delivery.id, lease, "out of tries")
 
     abandoned = stored(database, delivery.id)
@@ -52,7 +50,7 @@ async def test_it_is_marked_as_failed_with_the_reason(
 
 async def test_one_that_was_sent_stays_sent(database: FakeDatabase) -> None:
     delivery = a_delivery(None, status=DeliveryStatus.SENT, sent_at=START)
-    lease = await claimed(database, delivery)
+    lease = await leased(database, delivery)
     await AbandonDelivery(database, database.clock)(delivery.id, lease, "out of tries")
 
     assert stored(database, delivery.id) == delivery
@@ -60,7 +58,7 @@ async def test_one_that_was_sent_stays_sent(database: FakeDatabase) -> None:
 
 async def test_one_that_is_gone_is_nothing_to_do(database: FakeDatabase) -> None:
     delivery = a_delivery(None)
-    lease = await claimed(database, delivery)
+    lease = await leased(database, delivery)
     await AbandonDelivery(database, database.clock)(uuid7(), lease, "out of tries")
 
     assert stored(database, delivery.id) == delivery
@@ -70,7 +68,7 @@ async def test_nothing_is_written_without_the_lease(database: FakeDatabase) -> N
     clock = FakeClock()
     database.clock = clock
     delivery = a_delivery(None)
-    lease = await claimed(database, delivery)
+    lease = await leased(database, delivery)
     clock.advance(timedelta(seconds=30))
 
     with pytest.raises(LeaseLost):

@@ -1,19 +1,24 @@
 """What is owed for which event, and that it is owed once."""
 
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from domain.codes import Challenge, CodePurpose
 from domain.deliveries import Delivery, DeliveryKind, DeliveryStatus
-from domain.jobs import TASKS, JobState, SendDelivery
+from domain.jobs import JobState, Priority
+from domain.refusals import RateLimited
 from tests.factories import a_session, a_story, an_account
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.database import FakeDatabase, NoSuchParent
-from usecases.deliveries.owe import OweMail
+from usecases.deliveries.owe import CODES_A_DAY, NOTICES_A_DAY, OweMail
+from usecases.deliveries.send_delivery import SendDeliveryTask
 from usecases.ports.transactions import Taken
 
+NOTICES = (DeliveryKind.PASSWORD_CHANGED, DeliveryKind.PHONE_REMOVED)
 ACCOUNT = an_account(email="mira@readers.test")
 STORY = a_story(ACCOUNT.id)
 SESSION = a_session(ACCOUNT.id)
@@ -74,8 +79,8 @@ async def test_its_job_is_added_with_it(owe: OweMail, database: FakeDatabase) ->
 
     delivery = only_delivery(database)
     [job] = database.tables.jobs.values()
-    assert TASKS.validate_python(job.task) == SendDelivery(delivery_id=delivery.id)
-    assert job.dedupe_key == f"delivery:{delivery.id}"
+    assert SendDeliveryTask.model_validate(job.task).delivery_id == delivery.id
+    assert (job.dedupe_key, job.priority) == (str(delivery.id), Priority.NORMAL)
     assert job.account_id == ACCOUNT.id
 
 
@@ -113,6 +118,8 @@ async def test_a_code_is_owed_until_its_challenge_expires(
     assert delivery.subject_id == CHALLENGE.id
     assert delivery.recipient == CHALLENGE.email
     assert delivery.expires_at == CHALLENGE.expires_at
+    [job] = database.tables.jobs.values()
+    assert job.priority is Priority.URGENT
 
 
 async def test_another_code_takes_the_place_of_one_that_is_still_owed(
@@ -148,3 +155,45 @@ async def test_notices_are_owed_once_for_a_session_and_for_each_sign_up(
         DeliveryKind.ADDRESS_IN_USE,
         DeliveryKind.SESSION_REVOKED,
     ]
+
+
+@settings(max_examples=30)
+@given(
+    gaps=st.lists(st.integers(0, 2 * 3600), min_size=30, max_size=60),
+    kinds=st.lists(st.sampled_from(NOTICES), min_size=60, max_size=60),
+)
+async def test_however_they_come_twenty_notices_of_a_kind_are_mailed_in_any_day(
+    gaps: list[int], kinds: list[DeliveryKind]
+) -> None:
+    clock = FakeClock()
+    database = FakeDatabase(clock)
+    owe = OweMail(clock=clock, sender_domain="storyloom.test")
+    async with database.begin() as work:
+        await work.accounts.add(ACCOUNT)
+        for gap, kind in zip(gaps, kinds, strict=False):
+            day = clock.advance(timedelta(seconds=gap)) - timedelta(days=1)
+            before = await work.deliveries.owed_since(ACCOUNT.id, {kind}, day)
+            await owe.notice(work, kind, ACCOUNT)
+            after = await work.deliveries.owed_since(ACCOUNT.id, {kind}, day)
+            assert len(after) == min(len(before) + 1, NOTICES_A_DAY)
+
+
+@pytest.mark.parametrize("purpose", [CodePurpose.EMAIL_CHANGE, CodePurpose.PHONE])
+async def test_an_account_has_ten_codes_a_day_sent_to_others(
+    owe: OweMail, database: FakeDatabase, purpose: CodePurpose
+) -> None:
+    def challenge(number: int) -> Challenge:
+        return CHALLENGE.model_copy(
+            update={"id": uuid4(), "purpose": purpose, "email": f"{number}"}
+        )
+
+    async with database.begin() as work:
+        for number in range(CODES_A_DAY):
+            await owe.code(work, challenge(number), ACCOUNT)
+    with pytest.raises(RateLimited) as refused:
+        async with database.begin() as work:
+            await owe.code(work, challenge(CODES_A_DAY), ACCOUNT)
+    assert refused.value.retry_after == 24 * 3600 + 1
+    assert len(database.tables.deliveries) == CODES_A_DAY
+    async with database.begin() as work:
+        await owe.code(work, CHALLENGE, ACCOUNT)  # one's own address has its own limits

@@ -11,13 +11,14 @@ from uuid_utils.compat import uuid7
 
 from domain.codes import Challenge, CodePurpose
 from domain.deliveries import Delivery, DeliveryKind, DeliveryStatus
-from domain.jobs import Lease
+from domain.jobs import Lease, Queue
 from domain.refusals import CodeExpired, Refusal, UpstreamUnavailable
 from tests.factories import a_chapter, a_session, a_story, an_account
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.codes import FakeCodes
 from tests.fakes.database import FakeDatabase, FakeJobDesk, FakeWork
 from tests.fakes.mail import FakeLetters, FakeMailer, FakeTexts
+from tests.jobs import KNOWN, claimed
 from usecases.deliveries.owe import OweMail
 from usecases.deliveries.send_delivery import SendDelivery
 from usecases.ports.jobs import Retry
@@ -123,10 +124,8 @@ class PostOffice:
         return delivery
 
     async def lease(self) -> Lease:
-        [job_id] = self.database.tables.jobs
-        claimed = await self.desk.claim(job_id)
-        assert claimed is not None, "the job is not free"
-        return claimed[1]
+        await self.desk.due(10, KNOWN)
+        return (await claimed(self.desk, Queue.MAIL))[1]
 
     async def attempt(self) -> float | None:
         """Do what a worker does; return the seconds until the next attempt, if there is one."""
@@ -135,8 +134,7 @@ class PostOffice:
             await self.send(self.delivery.id, lease)
         except Retry as retry:
             pause = retry.after or 0
-            at = self.clock.now() + timedelta(seconds=pause)
-            await self.desk.retry(lease, at, str(retry))
+            await self.desk.retry(lease, timedelta(seconds=pause), str(retry))
             return pause
         await self.desk.finish(lease)
         return None
