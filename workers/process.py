@@ -41,7 +41,7 @@ def arq_settings(
 
     When it must stop, jobs have `drain_seconds` to come to their end; then they are handed back.
     """
-    pool = patient_pool(redis_url, retries=TRIES_AT_START)
+    pool = patient_pool(redis_url)
     pool.tries = TRIES_AT_START
     host, running = HostRedis(pool), AsyncExitStack()
 

@@ -55,13 +55,17 @@ async def test_another_worker_goes_on_from_the_last_stored_chapter(
 async def test_a_client_resumes_by_cursor_when_the_api_restarts(
     ada: Person, deployment: Deployment, gemini: GeminiServer, how: signal.Signals
 ) -> None:
-    gemini.pause = 0.3
+    gemini.pause = 1.5  # so that the story is still being written when the API is back
     story_id = await ada.request(chapters=2)
     reader = Reader()
     await ada.follow(story_id, reader, until="TextAppended")
 
+    async def restart() -> None:
+        await deployment.restart_api(how)
+        gemini.pause = 0.5
+
     async with asyncio.TaskGroup() as meanwhile:
-        meanwhile.create_task(deployment.restart_api(how))
+        meanwhile.create_task(restart())
         await ada.keep_following(story_id, reader)
 
     assert reader.kinds.count("StorySnapshot") == 1, "the cursor was enough"
