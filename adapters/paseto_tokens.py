@@ -11,11 +11,10 @@ from pydantic import AwareDatetime, BeforeValidator, TypeAdapter, ValidationErro
 from pyseto.key_interface import KeyInterface
 from pyseto.versions.v4 import V4Public
 from typing_extensions import TypedDict
-from uuid_utils.compat import uuid7
 
 from adapters.keyring import Keys
 from adapters.locksmith import text
-from adapters.token_times import LONGEST, judged
+from adapters.token_claims import LONGEST, judged, stated
 from domain.refusals import Unauthenticated
 from domain.sessions import AccessClaims
 from usecases.ports.time_and_chance import Clock
@@ -61,11 +60,7 @@ class PasetoAccessTokens:
         """Write a token of the claims, as from now. Raises UpstreamUnavailable."""
         signer = await self._keys.signer()
         payload = {
-            "iss": self._issuer,
-            "aud": self._audience,
-            "sub": str(claims.account_id),
-            "sid": str(claims.session_id),
-            "jti": str(uuid7()),
+            **stated(claims, issuer=self._issuer, audience=self._audience),
             "iat": self._clock.now().isoformat(timespec="seconds"),
             "exp": claims.expires_at.isoformat(timespec="seconds"),
         }

@@ -12,11 +12,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
-from uuid_utils.compat import uuid7
 
 from adapters.keyring import Keys
 from adapters.locksmith import ALGORITHM
-from adapters.token_times import LONGEST, judged
+from adapters.token_claims import LONGEST, judged, stated
 from domain.refusals import Unauthenticated
 from domain.sessions import AccessClaims
 from usecases.ports.time_and_chance import Clock
@@ -59,11 +58,7 @@ class JwtAccessTokens:
         """Write a token of the claims, as from now. Raises UpstreamUnavailable."""
         signer = await self._keys.signer()
         payload = {
-            "iss": self._issuer,
-            "aud": self._audience,
-            "sub": str(claims.account_id),
-            "sid": str(claims.session_id),
-            "jti": str(uuid7()),
+            **stated(claims, issuer=self._issuer, audience=self._audience),
             "iat": int(self._clock.now().timestamp()),
             "exp": int(claims.expires_at.timestamp()),
         }

@@ -17,7 +17,8 @@ from api.identity import Caller
 from bootstrap.collector import look_seldom
 from bootstrap.container import Container, open_container
 from bootstrap.logs import configure_logs
-from bootstrap.settings import Settings, SettingsInvalid, load_settings
+from bootstrap.settings import Settings
+from bootstrap.settings_loading import SettingsInvalid, load_settings
 from schema.context import Client, Context
 from schema.schema import schema
 from usecases.ports.limits import SocketCounts

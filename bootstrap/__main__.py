@@ -9,7 +9,7 @@ from time import monotonic
 from bootstrap.console import Console
 from bootstrap.engines import EngineMissing
 from bootstrap.household import ROOT, Household, furnish
-from bootstrap.settings import read_settings
+from bootstrap.settings_loading import read_settings
 from bootstrap.sole_run import AlreadyRunning, SoleRun, sole_run
 from bootstrap.supervisor import Supervisor
 

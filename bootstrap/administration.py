@@ -12,7 +12,8 @@ from adapters.clock import SystemClock
 from bootstrap.engines import EmbeddedPostgres
 from bootstrap.household import DATABASE_NAME
 from bootstrap.secrets import KEY_BYTES, development_secrets, key_bytes
-from bootstrap.settings import Settings, SettingsInvalid, read_settings
+from bootstrap.settings import Settings
+from bootstrap.settings_loading import SettingsInvalid, read_settings
 from bootstrap.signing import key_policy, locksmith_of
 from db.database import SqlDatabase, create_engine
 from db.reads import SqlReads

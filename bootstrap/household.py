@@ -19,7 +19,8 @@ from bootstrap.console import Console
 from bootstrap.engines import EmbeddedPostgres, EmbeddedRedis, Engine, free_port
 from bootstrap.probes import http_answers, postgres_answers, redis_answers
 from bootstrap.secrets import development_secrets
-from bootstrap.settings import Settings, SettingsInvalid, load_settings, read_settings
+from bootstrap.settings import Settings
+from bootstrap.settings_loading import SettingsInvalid, load_settings, read_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 CATCHER = ROOT / "web" / "node_modules" / "maildev" / "dist" / "bin" / "maildev.js"

@@ -34,6 +34,11 @@ def key_bytes(secret: SecretStr) -> bytes:
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
+def listed(secret: SecretStr) -> list[str]:
+    """Return the values that a setting holds, parted by commas."""
+    return [part.strip() for part in secret.get_secret_value().split(",") if part.strip()]
+
+
 def _derived(name: str, kept: Mapping[str, str]) -> str:
     """Return a secret that was not there yet when the others were drawn.
 

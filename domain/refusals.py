@@ -7,7 +7,6 @@ of a class is the message its user reads; names in braces are filled from the re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from inspect import cleandoc
 from typing import ClassVar
 from uuid import UUID
 
@@ -20,17 +19,20 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error
 
     code: ClassVar[str]
     retryable: ClassVar[bool] = False
+    path: Path = ()
+    """Where it points, unless it is raised with another path."""
 
-    def __init__(self, *, path: Path = (), retry_after: int | None = None) -> None:
-        """`path` points into the input; `retry_after` is in whole seconds, for retryable ones."""
+    def __init__(self, *, path: Path | None = None, retry_after: int | None = None) -> None:
+        """`retry_after` is in whole seconds, for retryable ones."""
         super().__init__()
-        self.path = path
+        if path is not None:
+            self.path = path
         self.retry_after = retry_after
 
     @property
     def message(self) -> str:
         """The sentence that the user reads."""
-        return " ".join(cleandoc(type(self).__doc__ or "").split()).format_map(vars(self))
+        return " ".join((type(self).__doc__ or "").split()).format_map(vars(self))
 
     def __str__(self) -> str:
         return self.message
@@ -155,9 +157,7 @@ class LogInTicketRejected(Refusal):
     """This log-in has expired, was completed, or had too many wrong codes: log in again."""
 
     code = "UNAUTHENTICATED"
-
-    def __init__(self) -> None:
-        super().__init__(path=("input", "ticket"))
+    path = ("input", "ticket")
 
 
 class SecondFactorLocked(Refusal):
@@ -201,9 +201,7 @@ class PasskeyUnfit(Refusal):
     """This passkey could not be checked, or is known already: begin its registration again."""
 
     code = "VALIDATION_FAILED"
-
-    def __init__(self) -> None:
-        super().__init__(path=("input", "credential"))
+    path = ("input", "credential")
 
 
 class PasskeyLimitReached(Refusal):
@@ -239,45 +237,35 @@ class OwnAccount(Refusal):
     """Nobody suspends their own account: ask another administrator."""
 
     code = "FORBIDDEN"
-
-    def __init__(self) -> None:
-        super().__init__(path=("input", "accountId"))
+    path = ("input", "accountId")
 
 
 class AccountNotFound(Refusal):
     """No account has this id: check it, or look for its address."""
 
     code = "NOT_FOUND"
-
-    def __init__(self) -> None:
-        super().__init__(path=("input", "accountId"))
+    path = ("input", "accountId")
 
 
 class DeadLetterNotFound(Refusal):
     """No dead letter has this id: it was retried or discarded already, or never was one."""
 
     code = "NOT_FOUND"
-
-    def __init__(self) -> None:
-        super().__init__(path=("input", "jobId"))
+    path = ("input", "jobId")
 
 
 class JobLives(Refusal):
     """Another job does the same already: wait for it, or discard this one."""
 
     code = "CONFLICT"
-
-    def __init__(self) -> None:
-        super().__init__(path=("input", "jobId"))
+    path = ("input", "jobId")
 
 
 class MailNotOwed(Refusal):
     """This mail is not sent any more: it has expired, or its code may have come. Discard it."""
 
     code = "NOT_RETRYABLE"
-
-    def __init__(self) -> None:
-        super().__init__(path=("input", "jobId"))
+    path = ("input", "jobId")
 
 
 class RateLimited(Refusal):

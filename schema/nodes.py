@@ -6,6 +6,7 @@ from uuid import UUID
 import strawberry
 
 from domain.refusals import NotFound, Path
+from schema import published
 
 ACCOUNT = "Account"
 STORY = "Story"
@@ -14,9 +15,9 @@ PASSKEY = "Passkey"
 """The names of the types that can be fetched again."""
 
 
-@strawberry.interface(name="Node", description="Something that can be fetched again by its id.")
+@published.as_interface
 class NodeType:
-    """The published interface."""
+    """Something that can be fetched again by its id."""
 
     id: strawberry.ID = strawberry.field(description="Unique among everything, and opaque.")
 

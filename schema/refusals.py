@@ -3,23 +3,22 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import fields
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import Any, Self, TypeVar
 
 import strawberry
 from strawberry.extensions import FieldExtension
 
 from domain import refusals
 from domain.refusals import Refusal
+from schema import published
 
 
-@strawberry.interface(
-    name="Refusal",
-    description="A rule said no. It is data, not an error: the message says how to go on.",
-)
+@published.as_interface
 class RefusalType:
-    """What every refusal tells."""
+    """A rule said no.
 
-    of: ClassVar[type[Refusal]]
+    It is data, not an error: the message says how to go on.
+    """
 
     code: str = strawberry.field(description="Stable name of the reason, like `RATE_LIMITED`.")
     message: str = strawberry.field(description="A sentence for people: what is wrong, what to do.")
@@ -37,9 +36,25 @@ class RefusalType:
         return cls(**{field.name: getattr(refusal, field.name) for field in fields(cls)})
 
 
-@strawberry.type(name="InputIssue", description="One thing that is wrong with one field.")
+PUBLISHED: dict[type[Refusal], type[RefusalType]] = {}
+"""How each domain refusal is published."""
+
+Kind = TypeVar("Kind", bound=RefusalType)
+
+
+def publishes(refusal: type[Refusal]) -> Callable[[type[Kind]], type[Kind]]:
+    """Publish a class as what clients see of a domain refusal."""
+
+    def publish(kind: type[Kind]) -> type[Kind]:
+        PUBLISHED[refusal] = published.as_type(kind)
+        return kind
+
+    return publish
+
+
+@published.as_type
 class InputIssueType:
-    """A published input issue."""
+    """One thing that is wrong with one field."""
 
     path: list[str] = strawberry.field(
         description="Where in the arguments: field names, list indexes from 0."
@@ -48,80 +63,51 @@ class InputIssueType:
     message: str = strawberry.field(description="A sentence for people.")
 
 
-@strawberry.type(name="InvalidInput", description="Some fields of the input are not valid.")
+@publishes(refusals.InvalidInput)
 class InvalidInputType(RefusalType):
-    """VALIDATION_FAILED."""
-
-    of = refusals.InvalidInput
+    """Some fields of the input are not valid."""
 
     issues: list[InputIssueType] = strawberry.field(description="Everything that is wrong.")
 
 
-@strawberry.type(name="Unauthenticated", description="This needs a signed-in account.")
+@publishes(refusals.Unauthenticated)
 class UnauthenticatedType(RefusalType):
-    """UNAUTHENTICATED."""
-
-    of = refusals.Unauthenticated
+    """This needs a signed-in account."""
 
 
-@strawberry.type(name="TokenExpired", description="The access token's time is over: refresh it.")
+@publishes(refusals.TokenExpired)
 class TokenExpiredType(RefusalType):
-    """TOKEN_EXPIRED."""
-
-    of = refusals.TokenExpired
+    """The access token's time is over: refresh it."""
 
 
-@strawberry.type(name="WrongCredentials", description="The address or the password is not right.")
+@publishes(refusals.WrongCredentials)
 class WrongCredentialsType(RefusalType):
-    """UNAUTHENTICATED at log-in."""
-
-    of = refusals.WrongCredentials
+    """The address or the password is not right."""
 
 
-@strawberry.type(
-    name="ForeignOrigin",
-    description="The refresh cookie was asked for by no page of the allowed origins.",
-)
+@publishes(refusals.ForeignOrigin)
 class ForeignOriginType(RefusalType):
-    """FORBIDDEN where a cookie is used."""
-
-    of = refusals.ForeignOrigin
+    """The refresh cookie was asked for by no page of the allowed origins."""
 
 
-@strawberry.type(
-    name="RefreshRejected",
-    description="The refresh token is unknown, expired, or its session has ended.",
-)
+@publishes(refusals.RefreshRejected)
 class RefreshRejectedType(RefusalType):
-    """UNAUTHENTICATED at refresh."""
-
-    of = refusals.RefreshRejected
+    """The refresh token is unknown, expired, or its session has ended."""
 
 
-@strawberry.type(
-    name="RefreshReused",
-    description="The refresh token was used before: its session was ended for safety.",
-)
+@publishes(refusals.RefreshReused)
 class RefreshReusedType(RefusalType):
-    """REFRESH_REUSED."""
-
-    of = refusals.RefreshReused
+    """The refresh token was used before: its session was ended for safety."""
 
 
-@strawberry.type(
-    name="RefreshRaced", description="Another request is refreshing with the same token."
-)
+@publishes(refusals.RefreshRaced)
 class RefreshRacedType(RefusalType):
-    """REFRESH_RACED."""
-
-    of = refusals.RefreshRaced
+    """Another request is refreshing with the same token."""
 
 
-@strawberry.type(name="EmailUnverified", description="The address is not proven yet.")
+@publishes(refusals.EmailUnverified)
 class EmailUnverifiedType(RefusalType):
-    """EMAIL_UNVERIFIED."""
-
-    of = refusals.EmailUnverified
+    """The address is not proven yet."""
 
     challenge_id: strawberry.ID = strawberry.field(
         description="The challenge to answer with `verifyOtp`, or to renew with `resendOtp`."
@@ -129,49 +115,37 @@ class EmailUnverifiedType(RefusalType):
     resend_at: datetime = strawberry.field(description="When another code may be asked for.")
 
 
-@strawberry.type(name="CodeInvalid", description="The code is not right.")
+@publishes(refusals.CodeInvalid)
 class CodeInvalidType(RefusalType):
-    """OTP_INVALID."""
-
-    of = refusals.CodeInvalid
+    """The code is not right."""
 
     attempts_left: int = strawberry.field(description="Tries left before the code is void.")
 
 
-@strawberry.type(name="CodeExpired", description="The code has expired or was used already.")
+@publishes(refusals.CodeExpired)
 class CodeExpiredType(RefusalType):
-    """OTP_EXPIRED."""
-
-    of = refusals.CodeExpired
+    """The code has expired or was used already."""
 
 
-@strawberry.type(name="CodeAttemptsExceeded", description="Too many wrong codes.")
+@publishes(refusals.CodeAttemptsExceeded)
 class CodeAttemptsExceededType(RefusalType):
-    """OTP_ATTEMPTS_EXCEEDED."""
-
-    of = refusals.CodeAttemptsExceeded
+    """Too many wrong codes."""
 
 
-@strawberry.type(
-    name="AccountLocked",
-    description="Too many wrong passwords or codes from this network or device. The account's own "
-    "devices are not held up, and the answer is the same for an address without an account.",
-)
+@publishes(refusals.AccountLocked)
 class AccountLockedType(RefusalType):
-    """ACCOUNT_LOCKED."""
+    """Too many wrong passwords or codes from this network or device.
 
-    of = refusals.AccountLocked
+    The account's own devices are not held up, and the answer is the same for an address without an
+    account.
+    """
 
 
-@strawberry.type(
-    name="SecondFactorRequired",
-    description="The password is right, and the account asks for a second factor: send the ticket "
-    "to `completeLogIn` with a code of the authenticator app, or a recovery code.",
-)
+@publishes(refusals.SecondFactorRequired)
 class SecondFactorRequiredType(RefusalType):
-    """SECOND_FACTOR_REQUIRED."""
-
-    of = refusals.SecondFactorRequired
+    """The password is right, and the account asks for a second factor: send the ticket to
+    `completeLogIn` with a code of the authenticator app, or a recovery code.
+    """  # noqa: D205 - one sentence, as clients read it
 
     ticket: str = strawberry.field(
         description="Stands for the right password: good once, for 5 minutes and 5 tries. It is "
@@ -180,231 +154,171 @@ class SecondFactorRequiredType(RefusalType):
     expires_at: datetime = strawberry.field(description="When the ticket is void.")
 
 
-@strawberry.type(
-    name="LogInTicketRejected",
-    description="The ticket is unknown, expired, used, or its tries are: log in again.",
-)
+@publishes(refusals.LogInTicketRejected)
 class LogInTicketRejectedType(RefusalType):
-    """UNAUTHENTICATED at the second factor."""
-
-    of = refusals.LogInTicketRejected
+    """The ticket is unknown, expired, used, or its tries are: log in again."""
 
 
-@strawberry.type(
-    name="SecondFactorLocked",
-    description="Too many wrong codes of the authenticator app: 5 in 15 minutes. Recovery codes "
-    "and passkeys go on working.",
-)
+@publishes(refusals.SecondFactorLocked)
 class SecondFactorLockedType(RefusalType):
-    """OTP_ATTEMPTS_EXCEEDED of an authenticator app."""
+    """Too many wrong codes of the authenticator app: 5 in 15 minutes.
 
-    of = refusals.SecondFactorLocked
+    Recovery codes and passkeys go on working.
+    """
 
 
-@strawberry.type(
-    name="SecondFactorUnreadable",
-    description="The service has lost the key of this authenticator app's secret, so no code of it "
-    "is right any more. A recovery code stands in for it: log in with one, call `disableTotp` with "
-    "another, and enrol the app anew.",
-)
+@publishes(refusals.SecondFactorUnreadable)
 class SecondFactorUnreadableType(RefusalType):
-    """SECOND_FACTOR_UNREADABLE."""
+    """The service has lost the key of this authenticator app's secret, so no code of it is right
+    any more. A recovery code stands in for it: log in with one, call `disableTotp` with another,
+    and enrol the app anew.
+    """  # noqa: D205 - one sentence, as clients read it
 
-    of = refusals.SecondFactorUnreadable
 
-
-@strawberry.type(
-    name="RecoveryCodeInvalid", description="The recovery code is not right, or was used before."
-)
+@publishes(refusals.RecoveryCodeInvalid)
 class RecoveryCodeInvalidType(RefusalType):
-    """OTP_INVALID of a recovery code."""
-
-    of = refusals.RecoveryCodeInvalid
+    """The recovery code is not right, or was used before."""
 
 
-@strawberry.type(
-    name="SecondFactorInPlace", description="The account has an authenticator app already."
-)
+@publishes(refusals.SecondFactorInPlace)
 class SecondFactorInPlaceType(RefusalType):
-    """CONFLICT of two authenticator apps."""
-
-    of = refusals.SecondFactorInPlace
+    """The account has an authenticator app already."""
 
 
-@strawberry.type(
-    name="SecondFactorMissing",
-    description="The account has no authenticator app, or its enrolment was left for 15 minutes.",
-)
+@publishes(refusals.SecondFactorMissing)
 class SecondFactorMissingType(RefusalType):
-    """NOT_FOUND of an authenticator app."""
-
-    of = refusals.SecondFactorMissing
+    """The account has no authenticator app, or its enrolment was left for 15 minutes."""
 
 
-@strawberry.type(
-    name="PasskeyRejected",
-    description="The passkey does not open an account here. It does not say why: an unknown "
-    "passkey is answered like a wrong signature.",
-)
+@publishes(refusals.PasskeyRejected)
 class PasskeyRejectedType(RefusalType):
-    """UNAUTHENTICATED of a passkey."""
+    """The passkey does not open an account here.
 
-    of = refusals.PasskeyRejected
+    It does not say why: an unknown passkey is answered like a wrong signature.
+    """
 
 
-@strawberry.type(
-    name="PasskeyUnfit", description="The passkey could not be checked, or is known already."
-)
+@publishes(refusals.PasskeyUnfit)
 class PasskeyUnfitType(RefusalType):
-    """VALIDATION_FAILED of a passkey."""
-
-    of = refusals.PasskeyUnfit
+    """The passkey could not be checked, or is known already."""
 
 
-@strawberry.type(name="PasskeyLimitReached", description="The account holds no more passkeys.")
+@publishes(refusals.PasskeyLimitReached)
 class PasskeyLimitReachedType(RefusalType):
-    """QUOTA_EXCEEDED of passkeys."""
-
-    of = refusals.PasskeyLimitReached
+    """The account holds no more passkeys."""
 
     limit: int = strawberry.field(description="How many an account holds.")
 
 
-@strawberry.type(
-    name="AccountSuspended",
-    description="The account is suspended by an admin. It is told only to who has proven to be its "
-    "owner.",
-)
+@publishes(refusals.AccountSuspended)
 class AccountSuspendedType(RefusalType):
-    """ACCOUNT_SUSPENDED."""
+    """The account is suspended by an admin.
 
-    of = refusals.AccountSuspended
+    It is told only to who has proven to be its owner.
+    """
 
 
-@strawberry.type(
-    name="Forbidden",
-    description="This is for admins only. It does not say whether the role or the address is "
-    "lacking.",
-)
+@publishes(refusals.Forbidden)
 class ForbiddenType(RefusalType):
-    """FORBIDDEN to whoever may not administer."""
+    """This is for admins only.
 
-    of = refusals.Forbidden
+    It does not say whether the role or the address is lacking.
+    """
 
 
-@strawberry.type(
-    name="ReauthenticationRequired",
-    description="The last log-in of this session is too long ago: 15 minutes (a setting).",
-)
+@publishes(refusals.ReauthenticationRequired)
 class ReauthenticationRequiredType(RefusalType):
-    """REAUTHENTICATION_REQUIRED."""
-
-    of = refusals.ReauthenticationRequired
+    """The last log-in of this session is too long ago: 15 minutes (a setting)."""
 
 
-@strawberry.type(name="OwnAccount", description="An admin cannot do this to their own account.")
+@publishes(refusals.OwnAccount)
 class OwnAccountType(RefusalType):
-    """FORBIDDEN to an admin, of their own account."""
-
-    of = refusals.OwnAccount
+    """An admin cannot do this to their own account."""
 
 
-@strawberry.type(name="AccountNotFound", description="No account has this id.")
+@publishes(refusals.AccountNotFound)
 class AccountNotFoundType(RefusalType):
-    """NOT_FOUND of an account, for admins."""
-
-    of = refusals.AccountNotFound
+    """No account has this id."""
 
 
-@strawberry.type(
-    name="DeadLetterNotFound",
-    description="No dead letter has this id: it was retried or discarded already, or never was "
-    "one.",
-)
+@publishes(refusals.DeadLetterNotFound)
 class DeadLetterNotFoundType(RefusalType):
-    """NOT_FOUND of a dead letter, for admins."""
-
-    of = refusals.DeadLetterNotFound
+    """No dead letter has this id: it was retried or discarded already, or never was one."""
 
 
-@strawberry.type(
-    name="JobLives", description="Another job waits or runs that does the same as the dead one."
-)
+@publishes(refusals.JobLives)
 class JobLivesType(RefusalType):
-    """CONFLICT of a dead letter and a living job."""
-
-    of = refusals.JobLives
+    """Another job waits or runs that does the same as the dead one."""
 
 
-@strawberry.type(
-    name="MailNotOwed",
-    description="The dead letter is a mail that has expired, or whose code may have come: it is "
-    "not sent any more.",
-)
+@publishes(refusals.MailNotOwed)
 class MailNotOwedType(RefusalType):
-    """NOT_RETRYABLE."""
+    """The dead letter is a mail that has expired, or whose code may have come: it is not sent any
+    more.
+    """  # noqa: D205 - one sentence, as clients read it
 
-    of = refusals.MailNotOwed
 
-
-@strawberry.type(name="RateLimited", description="Too many requests for now.")
+@publishes(refusals.RateLimited)
 class RateLimitedType(RefusalType):
-    """RATE_LIMITED."""
-
-    of = refusals.RateLimited
+    """Too many requests for now."""
 
 
-@strawberry.type(name="QuotaExceeded", description="The plan allows no more for now.")
+@publishes(refusals.QuotaExceeded)
 class QuotaExceededType(RefusalType):
-    """QUOTA_EXCEEDED."""
-
-    of = refusals.QuotaExceeded
+    """The plan allows no more for now."""
 
     limit: int = strawberry.field(description="What the plan allows.")
     period: str = strawberry.field(description="In which time, in words: `a day`, `at once`.")
 
 
-@strawberry.type(
-    name="UpstreamUnavailable", description="A part of the service does not answer at the moment."
-)
+@publishes(refusals.UpstreamUnavailable)
 class UpstreamUnavailableType(RefusalType):
-    """UPSTREAM_UNAVAILABLE."""
-
-    of = refusals.UpstreamUnavailable
+    """A part of the service does not answer at the moment."""
 
 
-@strawberry.type(name="NotFound", description="Nothing with this id is the viewer's.")
+@publishes(refusals.NotFound)
 class NotFoundType(RefusalType):
-    """NOT_FOUND."""
-
-    of = refusals.NotFound
+    """Nothing with this id is the viewer's."""
 
 
-@strawberry.type(name="Conflict", description="The idempotency key belongs to another request.")
+@publishes(refusals.Conflict)
 class ConflictType(RefusalType):
-    """CONFLICT."""
-
-    of = refusals.Conflict
+    """The idempotency key belongs to another request."""
 
 
-@strawberry.type(name="NotCancelable", description="The story has come to its end already.")
+@publishes(refusals.NotCancelable)
 class NotCancelableType(RefusalType):
-    """NOT_CANCELABLE."""
-
-    of = refusals.NotCancelable
+    """The story has come to its end already."""
 
 
-@strawberry.type(name="CursorInvalid", description="The cursor was not made by this API.")
+@publishes(refusals.CursorInvalid)
 class CursorInvalidType(RefusalType):
-    """CURSOR_INVALID."""
-
-    of = refusals.CursorInvalid
+    """The cursor was not made by this API."""
 
 
-PUBLISHED: dict[type[Refusal], type[RefusalType]] = {
-    kind.of: kind for kind in RefusalType.__subclasses__()
-}
-"""How each domain refusal is published."""
+ServiceRefusals = RateLimitedType | UpstreamUnavailableType
+"""What nearly every mutation may answer."""
+
+ViewerRefusals = UnauthenticatedType | TokenExpiredType | ServiceRefusals
+"""What a mutation of the viewer's may answer."""
+
+PasswordRefusals = WrongCredentialsType | AccountLockedType
+"""What a mutation may answer that asks for the password again."""
+
+CodeRefusals = CodeInvalidType | CodeExpiredType | CodeAttemptsExceededType
+"""What a mutation may answer that takes a code which was sent."""
+
+ProofRefusals = (
+    CodeInvalidType
+    | RecoveryCodeInvalidType
+    | SecondFactorLockedType
+    | SecondFactorMissingType
+    | SecondFactorUnreadableType
+)
+"""What a mutation may answer that asks a viewer for their second factor."""
+
+AdminRefusals = ForbiddenType | ReauthenticationRequiredType
+"""What a mutation of admins may answer to others."""
 
 
 class RefusalsAsData(FieldExtension):

@@ -6,6 +6,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from domain.refusals import InputIssue, InvalidInput
+from schema import published
 from schema.accounts.mutations import AccountMutations
 from schema.accounts.passkeys import PasskeyType
 from schema.accounts.queries import AccountQueries
@@ -84,23 +85,28 @@ async def _nodes(info: Info, public_ids: list[strawberry.ID]) -> list[NodeType |
     return [owned.get(pair) for pair in wanted]
 
 
-@strawberry.type(description="What can be read. Most of it is below `viewer`.")
+@published.as_type
 class Query(AccountQueries, StoryQueries, NodeQueries, AdministrationQueries):
-    """The root of queries."""
+    """What can be read.
+
+    Most of it is below `viewer`.
+    """
 
 
-@strawberry.type(
-    description="What can be done. Each answers its success or a `Refusal`, told apart by type."
-)
+@published.as_type
 class Mutation(AccountMutations, StoryMutations, AdministrationMutations):
-    """The root of mutations."""
+    """What can be done.
+
+    Each answers its success or a `Refusal`, told apart by type.
+    """
 
 
-@strawberry.type(
-    description="What can be watched. Keep the newest `cursor`: with it nothing is missed."
-)
+@published.as_type
 class Subscription(StorySubscriptions):
-    """The root of subscriptions."""
+    """What can be watched.
+
+    Keep the newest `cursor`: with it nothing is missed.
+    """
 
 
 schema = strawberry.Schema(

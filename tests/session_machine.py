@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 from loguru import logger
 
-from adapters.token_times import LEEWAY
+from adapters.token_claims import LEEWAY
 from domain.refusals import (
     RefreshRejected,
     RefreshReused,

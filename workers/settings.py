@@ -11,7 +11,8 @@ import uvloop
 from bootstrap.container import open_container
 from bootstrap.duties import open_duties
 from bootstrap.logs import configure_logs
-from bootstrap.settings import Settings, load_settings
+from bootstrap.settings import Settings
+from bootstrap.settings_loading import load_settings
 from workers.crew import at_work
 from workers.deliveries import send_delivery
 from workers.maintenance import SCHEDULES, erase_accounts, sweep

@@ -4,97 +4,70 @@ from typing import Annotated
 
 import strawberry
 
-from schema.accounts.challenges import challenge_key
+from schema import published
+from schema.accounts.asked_again import ASKED_AGAIN
+from schema.accounts.challenges import MAILED_CODE, challenge_key
 from schema.accounts.types import AccountType, ChallengeType
 from schema.context import Info
 from schema.refusals import (
-    AccountLockedType,
-    CodeAttemptsExceededType,
-    CodeExpiredType,
-    CodeInvalidType,
+    CodeRefusals,
     InvalidInputType,
-    RateLimitedType,
+    PasswordRefusals,
     RefusalsAsData,
-    TokenExpiredType,
-    UnauthenticatedType,
-    UpstreamUnavailableType,
-    WrongCredentialsType,
+    ViewerRefusals,
 )
 from schema.scalars import EmailAddress
 
 
-@strawberry.input(name="RequestEmailChangeInput", description="The address that is wanted.")
+@published.as_input
 class RequestEmailChangeInput:
-    """Input of `requestEmailChange`."""
+    """The address that is wanted."""
 
     new_email: EmailAddress = strawberry.field(
         description="The new address, at most 254 characters; upper and lower case are the same."
     )
-    password: str = strawberry.field(description="The account's password, asked again.")
+    password: str = strawberry.field(description=ASKED_AGAIN)
 
 
-@strawberry.input(
-    name="CompleteEmailChangeInput", description="The code that was mailed to the new address."
-)
+@published.as_input
 class CompleteEmailChangeInput:
-    """Input of `completeEmailChange`."""
+    """The code that was mailed to the new address."""
 
     challenge_id: strawberry.ID = strawberry.field(
         description="The `id` of the challenge, from `requestEmailChange`. Only the account that "
         "asked can use it."
     )
-    code: str = strawberry.field(
-        description="The digits from the mail, leading zeros too; spaces do no harm."
-    )
+    code: str = strawberry.field(description=MAILED_CODE)
 
 
-@strawberry.type(
-    name="RequestEmailChangeSuccess",
-    description="A mail is on its way to the new address: with a code, or to the owner of an "
-    "address in use. The old address is told, too.",
-)
+@published.as_type
 class RequestEmailChangeSuccess:
-    """Success of `requestEmailChange`."""
+    """A mail is on its way to the new address: with a code, or to the owner of an address in use.
+
+    The old address is told, too.
+    """
 
     challenge: ChallengeType = strawberry.field(description="What the mailed code answers.")
 
 
-@strawberry.type(
-    name="CompleteEmailChangeSuccess",
-    description="The account has its new address, this session goes on, all others have ended. "
-    "Both addresses are told by mail.",
-)
+@published.as_type
 class CompleteEmailChangeSuccess:
-    """Success of `completeEmailChange`."""
+    """The account has its new address, this session goes on, all others have ended.
+
+    Both addresses are told by mail.
+    """
 
     account: AccountType = strawberry.field(description="The account with its new address.")
 
 
 RequestEmailChangePayload = Annotated[
-    RequestEmailChangeSuccess
-    | InvalidInputType
-    | WrongCredentialsType
-    | AccountLockedType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("RequestEmailChangePayload", description="What `requestEmailChange` answers."),
+    RequestEmailChangeSuccess | InvalidInputType | PasswordRefusals | ViewerRefusals,
+    published.as_answer("requestEmailChange"),
 ]
 
 CompleteEmailChangePayload = Annotated[
-    CompleteEmailChangeSuccess
-    | InvalidInputType
-    | CodeInvalidType
-    | CodeExpiredType
-    | CodeAttemptsExceededType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union(
-        "CompleteEmailChangePayload", description="What `completeEmailChange` answers."
-    ),
+    CompleteEmailChangeSuccess | InvalidInputType | CodeRefusals | ViewerRefusals,
+    published.as_answer("completeEmailChange"),
 ]
 
 

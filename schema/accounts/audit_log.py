@@ -1,20 +1,20 @@
 """The audit log: what happened to an account, as its owner reads it."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Self
 from uuid import UUID
 
 import strawberry
 
 from domain.audit import Act, AuditRecord
+from schema import published
 from schema.context import Info
 from schema.nodes import ACCOUNT, NodeType, key_of
-from schema.pages import PageInfoType, check_size, read_place, write_place
+from schema.pages import First, PageInfoType, Place, read_page
 from schema.scalars import Cursor
-from schema.stories.enums import published
 from usecases.ports.reads import AuditPage
 
-published(
+published.as_enum(
     Act,
     "A security-relevant act. More kinds may come: show those that you do not know by their name.",
     {
@@ -60,20 +60,20 @@ published(
 )
 
 
-@strawberry.type(name="AuditDetail", description="Something that is known of an act.")
+@published.as_type
 class AuditDetailType:
-    """One name and its value."""
+    """Something that is known of an act."""
 
     name: str = strawberry.field(description="What it is, like `method`.")
     value: str = strawberry.field(description="Never a password, a code or a token.")
 
 
-@strawberry.type(
-    name="AuditEntry",
-    description="One act. Nobody can change or remove it: the entries of all accounts are chained.",
-)
+@published.as_type
 class AuditEntryType:
-    """The published part of an entry."""
+    """One act.
+
+    Nobody can change or remove it: the entries of all accounts are chained.
+    """
 
     id: strawberry.ID = strawberry.field(description="Unique among entries.")
     act: Act = strawberry.field(description="What happened.")
@@ -106,17 +106,17 @@ class AuditEntryType:
         )
 
 
-@strawberry.type(name="AuditEntryEdge", description="An act in the audit log.")
+@published.as_type
 class AuditEntryEdgeType:
-    """Relay's edge."""
+    """An act in the audit log."""
 
     cursor: Cursor = strawberry.field(description="Its place in the log.")
     node: AuditEntryType = strawberry.field(description="The act.")
 
 
-@strawberry.type(name="AuditEntryConnection", description="A page of the audit log.")
+@published.as_type
 class AuditEntryConnectionType:
-    """Relay's connection."""
+    """A page of the audit log."""
 
     edges: list[AuditEntryEdgeType] = strawberry.field(description="The acts with their places.")
     page_info: PageInfoType = strawberry.field(description="Where the page begins and ends.")
@@ -125,12 +125,6 @@ class AuditEntryConnectionType:
     def nodes(self) -> list[AuditEntryType]:
         """Leave out the edges."""
         return [edge.node for edge in self.edges]
-
-
-First = Annotated[int, strawberry.argument(description="How many are wanted at most, 1 to 100.")]
-Place = Annotated[
-    Cursor | None, strawberry.argument(description="The place after which the page begins.")
-]
 
 
 async def audit_log(
@@ -147,23 +141,12 @@ async def audit_page(
     info: Info, account_id: UUID, first: int, after: Cursor | None
 ) -> AuditEntryConnectionType:
     """Return a page of an account's log, whosever it is."""
-    check_size(first)
-    page = AuditPage(
-        account_id=account_id,
-        limit=first + 1,  # one more than is shown tells whether there are more
-        after=None if after is None else read_place(after),
+    read = info.context.reads.audit_of
+    placed, page_info = await read_page(
+        read, AuditPage(account_id, first), after, lambda it: (it.entry.occurred_at, it.entry.id)
     )
-    found = await info.context.reads.audit_of(page)
     edges = [
-        AuditEntryEdgeType(
-            cursor=write_place(record.entry.occurred_at, record.entry.id),
-            node=AuditEntryType.tell(record),
-        )
-        for record in found[:first]
+        AuditEntryEdgeType(cursor=cursor, node=AuditEntryType.tell(record))
+        for cursor, record in placed
     ]
-    return AuditEntryConnectionType(
-        edges=edges,
-        page_info=PageInfoType.tell(
-            [edge.cursor for edge in edges], more=len(found) > first, after=after
-        ),
-    )
+    return AuditEntryConnectionType(edges=edges, page_info=page_info)

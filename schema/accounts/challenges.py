@@ -1,10 +1,12 @@
-"""The ids of challenges: the only ones that their holder need not be logged in for."""
+"""What answers a challenge: its id, which its holder need not be logged in for, and the code."""
 
 from uuid import UUID
 
 import strawberry
 
 from domain.refusals import CodeExpired
+
+MAILED_CODE = "The digits from the mail, leading zeros too; spaces do no harm."
 
 
 def challenge_key(challenge_id: strawberry.ID) -> UUID:

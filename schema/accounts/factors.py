@@ -7,6 +7,7 @@ import strawberry
 
 from domain.refusals import Unauthenticated
 from domain.second_factors import SecondFactor, TotpSecret
+from schema import published
 from schema.context import Info
 from schema.nodes import ACCOUNT, NodeType, global_id
 from usecases.accounts.prove_factor import FactorProof
@@ -14,11 +15,9 @@ from usecases.accounts.prove_factor import FactorProof
 APP_CODE = "The 6 digits that the authenticator app shows; each is good once."
 
 
-@strawberry.type(
-    name="SecondFactor", description="What log-ins with the password ask for beside it."
-)
+@published.as_type
 class SecondFactorType:
-    """The published part of a second factor."""
+    """What log-ins with the password ask for beside it."""
 
     enabled_at: datetime = strawberry.field(description="Since when.")
     recovery_codes_left: int = strawberry.field(
@@ -42,11 +41,9 @@ async def second_factor(
     return SecondFactorType.tell(found) if found else None
 
 
-@strawberry.type(
-    name="TotpEnrollment", description="What an authenticator app needs to know (RFC 6238)."
-)
+@published.as_type
 class TotpEnrollmentType:
-    """The published form of a secret."""
+    """What an authenticator app needs to know (RFC 6238)."""
 
     secret: str = strawberry.field(
         description="The secret in base32, to be typed in. It is shown now and never again."
@@ -62,13 +59,9 @@ class TotpEnrollmentType:
         return cls(secret=secret.secret, uri=secret.uri)
 
 
-@strawberry.input(
-    name="SecondFactorProof",
-    one_of=True,
-    description="What shows that somebody holds the second factor: exactly one of these.",
-)
-class SecondFactorProofInput:
-    """A code of the app, or a recovery code."""
+@published.as_choice
+class SecondFactorProof:
+    """What shows that somebody holds the second factor: exactly one of these."""
 
     code: strawberry.Maybe[str] = strawberry.field(description=APP_CODE)
     recovery_code: strawberry.Maybe[str] = strawberry.field(

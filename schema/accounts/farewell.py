@@ -6,24 +6,15 @@ from typing import Annotated, Self
 import strawberry
 
 from domain.accounts import Account
+from schema import published
+from schema.accounts.asked_again import PasswordInput
 from schema.context import Info
-from schema.refusals import (
-    AccountLockedType,
-    RateLimitedType,
-    RefusalsAsData,
-    TokenExpiredType,
-    UnauthenticatedType,
-    UpstreamUnavailableType,
-    WrongCredentialsType,
-)
+from schema.refusals import PasswordRefusals, RefusalsAsData, ViewerRefusals
 
 
-@strawberry.type(
-    name="AccountDeletion",
-    description="The account's owner wants it deleted; `cancelAccountDeletion` keeps it.",
-)
+@published.as_type
 class AccountDeletionType:
-    """The published part of an account's time of grace."""
+    """The account's owner wants it deleted; `cancelAccountDeletion` keeps it."""
 
     requested_at: datetime = strawberry.field(description="When they asked for it.")
     due_at: datetime = strawberry.field(
@@ -38,41 +29,34 @@ class AccountDeletionType:
         return cls(requested_at=account.deletion_requested_at, due_at=account.deletion_due_at)
 
 
-@strawberry.input(name="RequestAccountDeletionInput", description="Who asks for it.")
-class RequestAccountDeletionInput:
-    """Input of `requestAccountDeletion`."""
-
-    password: str = strawberry.field(description="The account's password, asked again.")
+@published.as_input
+class RequestAccountDeletionInput(PasswordInput):
+    """Who asks for it."""
 
 
-@strawberry.input(name="ExportAccountDataInput", description="Who asks for it.")
-class ExportAccountDataInput:
-    """Input of `exportAccountData`."""
-
-    password: str = strawberry.field(description="The account's password, asked again.")
+@published.as_input
+class ExportAccountDataInput(PasswordInput):
+    """Who asks for it."""
 
 
-@strawberry.type(
-    name="RequestAccountDeletionSuccess",
-    description="The time of grace has begun, and the owner is told by mail.",
-)
+@published.as_type
 class RequestAccountDeletionSuccess:
-    """Success of `requestAccountDeletion`."""
+    """The time of grace has begun, and the owner is told by mail."""
 
     deletion: AccountDeletionType | None = strawberry.field(description="Until when it is kept.")
     ended: int = strawberry.field(description="How many other sessions it ended: all there were.")
 
 
-@strawberry.type(name="CancelAccountDeletionSuccess", description="The account stays as it was.")
+@published.as_type
 class CancelAccountDeletionSuccess:
-    """Success of `cancelAccountDeletion`."""
+    """The account stays as it was."""
 
     deletion: AccountDeletionType | None = strawberry.field(description="Null: it is not deleted.")
 
 
-@strawberry.type(name="ExportAccountDataSuccess", description="A file for the account's owner.")
+@published.as_type
 class ExportAccountDataSuccess:
-    """Success of `exportAccountData`."""
+    """A file for the account's owner."""
 
     file_name: str = strawberry.field(description="A name to save it under.")
     media_type: str = strawberry.field(description="What kind of file it is: `application/json`.")
@@ -83,38 +67,18 @@ class ExportAccountDataSuccess:
 
 
 RequestAccountDeletionPayload = Annotated[
-    RequestAccountDeletionSuccess
-    | WrongCredentialsType
-    | AccountLockedType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union(
-        "RequestAccountDeletionPayload", description="What `requestAccountDeletion` answers."
-    ),
+    RequestAccountDeletionSuccess | PasswordRefusals | ViewerRefusals,
+    published.as_answer("requestAccountDeletion"),
 ]
 
 CancelAccountDeletionPayload = Annotated[
-    CancelAccountDeletionSuccess
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union(
-        "CancelAccountDeletionPayload", description="What `cancelAccountDeletion` answers."
-    ),
+    CancelAccountDeletionSuccess | ViewerRefusals,
+    published.as_answer("cancelAccountDeletion"),
 ]
 
 ExportAccountDataPayload = Annotated[
-    ExportAccountDataSuccess
-    | WrongCredentialsType
-    | AccountLockedType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("ExportAccountDataPayload", description="What `exportAccountData` answers."),
+    ExportAccountDataSuccess | PasswordRefusals | ViewerRefusals,
+    published.as_answer("exportAccountData"),
 ]
 
 

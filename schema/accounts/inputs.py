@@ -2,13 +2,15 @@
 
 import strawberry
 
+from schema import published
+from schema.accounts.challenges import MAILED_CODE
 from schema.accounts.delivery import TokenDelivery
 from schema.scalars import EmailAddress
 
 
-@strawberry.input(name="SignUpInput", description="Who wants an account.")
+@published.as_input
 class SignUpInput:
-    """Input of `signUp`."""
+    """Who wants an account."""
 
     email: EmailAddress = strawberry.field(
         description="Their address, at most 254 characters; upper and lower case are the same."
@@ -27,28 +29,26 @@ class SignUpInput:
     )
 
 
-@strawberry.input(name="VerifyOtpInput", description="A code that was mailed, and what it is for.")
+@published.as_input
 class VerifyOtpInput:
-    """Input of `verifyOtp`."""
+    """A code that was mailed, and what it is for."""
 
     challenge_id: strawberry.ID = strawberry.field(
         description="The `id` of the challenge, from `signUp`, `resendOtp` or `logIn`."
     )
-    code: str = strawberry.field(
-        description="The digits from the mail, leading zeros too; spaces do no harm."
-    )
+    code: str = strawberry.field(description=MAILED_CODE)
 
 
-@strawberry.input(name="ResendOtpInput", description="Which challenge needs another code.")
+@published.as_input
 class ResendOtpInput:
-    """Input of `resendOtp`."""
+    """Which challenge needs another code."""
 
     challenge_id: strawberry.ID = strawberry.field(description="The `id` of the challenge.")
 
 
-@strawberry.input(name="LogInInput", description="Who somebody is.")
+@published.as_input
 class LogInInput:
-    """Input of `logIn`."""
+    """Who somebody is."""
 
     email: EmailAddress = strawberry.field(
         description="Their address; upper and lower case are the same."
@@ -64,9 +64,9 @@ class LogInInput:
     )
 
 
-@strawberry.input(name="RefreshTokensInput", description="The token that carries a session on.")
+@published.as_input
 class RefreshTokensInput:
-    """Input of `refreshTokens`."""
+    """The token that carries a session on."""
 
     refresh_token: str | None = strawberry.field(
         default=None,
@@ -75,9 +75,9 @@ class RefreshTokensInput:
     )
 
 
-@strawberry.input(name="LogOutInput", description="Which session ends.")
+@published.as_input
 class LogOutInput:
-    """Input of `logOut`."""
+    """Which session ends."""
 
     refresh_token: str | None = strawberry.field(
         default=None,

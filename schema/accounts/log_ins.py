@@ -4,8 +4,9 @@ from typing import Annotated
 
 import strawberry
 
+from schema import published
 from schema.accounts.delivery import TokenDelivery, check_delivery, hand_over, hand_over_device
-from schema.accounts.factors import SecondFactorProofInput
+from schema.accounts.factors import SecondFactorProof
 from schema.accounts.payloads import LogInSuccess
 from schema.accounts.types import AccountType
 from schema.context import Info
@@ -17,12 +18,11 @@ from schema.refusals import (
     InvalidInputType,
     LogInTicketRejectedType,
     PasskeyRejectedType,
-    RateLimitedType,
     RecoveryCodeInvalidType,
     RefusalsAsData,
     SecondFactorLockedType,
     SecondFactorUnreadableType,
-    UpstreamUnavailableType,
+    ServiceRefusals,
 )
 from schema.scalars import JsonObject
 from usecases.accounts.open_session import LoggedIn
@@ -31,21 +31,21 @@ DELIVERY = "How the refresh tokens are handed over."
 DEVICE = "The `deviceToken` of the last log-in on this device, if there was one, as for `logIn`."
 
 
-@strawberry.input(name="CompleteLogInInput", description="The ticket of a log-in, and the proof.")
+@published.as_input
 class CompleteLogInInput:
-    """Input of `completeLogIn`."""
+    """The ticket of a log-in, and the proof."""
 
     ticket: str = strawberry.field(description="The `ticket` of `SecondFactorRequired`.")
-    proof: SecondFactorProofInput = strawberry.field(description="The second factor.")
+    proof: SecondFactorProof = strawberry.field(description="The second factor.")
     token_delivery: TokenDelivery = strawberry.field(
         default=TokenDelivery.PAYLOAD, description=DELIVERY
     )
     device_token: str | None = strawberry.field(default=None, description=DEVICE)
 
 
-@strawberry.input(name="FinishPasskeyLogInInput", description="What the browser answered.")
+@published.as_input
 class FinishPasskeyLogInInput:
-    """Input of `finishPasskeyLogIn`."""
+    """What the browser answered."""
 
     credential: JsonObject = strawberry.field(
         description="The AuthenticationResponseJSON of WebAuthn Level 3: what `toJSON()` of the "
@@ -57,12 +57,12 @@ class FinishPasskeyLogInInput:
     device_token: str | None = strawberry.field(default=None, description=DEVICE)
 
 
-@strawberry.type(
-    name="BeginPasskeyLogInSuccess",
-    description="The browser may ask for a passkey within 5 minutes. No address is asked for.",
-)
+@published.as_type
 class BeginPasskeyLogInSuccess:
-    """Success of `beginPasskeyLogIn`."""
+    """The browser may ask for a passkey within 5 minutes.
+
+    No address is asked for.
+    """
 
     options: JsonObject = strawberry.field(
         description="The PublicKeyCredentialRequestOptionsJSON of WebAuthn Level 3: make it "
@@ -81,14 +81,13 @@ CompleteLogInPayload = Annotated[
     | SecondFactorLockedType
     | SecondFactorUnreadableType
     | ForeignOriginType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("CompleteLogInPayload", description="What `completeLogIn` answers."),
+    | ServiceRefusals,
+    published.as_answer("completeLogIn"),
 ]
 
 BeginPasskeyLogInPayload = Annotated[
-    BeginPasskeyLogInSuccess | RateLimitedType | UpstreamUnavailableType,
-    strawberry.union("BeginPasskeyLogInPayload", description="What `beginPasskeyLogIn` answers."),
+    BeginPasskeyLogInSuccess | ServiceRefusals,
+    published.as_answer("beginPasskeyLogIn"),
 ]
 
 FinishPasskeyLogInPayload = Annotated[
@@ -97,9 +96,8 @@ FinishPasskeyLogInPayload = Annotated[
     | PasskeyRejectedType
     | AccountSuspendedType
     | ForeignOriginType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("FinishPasskeyLogInPayload", description="What `finishPasskeyLogIn` answers."),
+    | ServiceRefusals,
+    published.as_answer("finishPasskeyLogIn"),
 ]
 
 

@@ -4,40 +4,35 @@ from typing import Annotated
 
 import strawberry
 
+from schema import published
+from schema.accounts.asked_again import ASKED_AGAIN, PasswordInput
 from schema.accounts.passkeys import PasskeyType
 from schema.accounts.types import AccountType
 from schema.context import Info
 from schema.nodes import PASSKEY, key_of
 from schema.refusals import (
-    AccountLockedType,
     InvalidInputType,
     NotFoundType,
     PasskeyLimitReachedType,
     PasskeyUnfitType,
-    RateLimitedType,
+    PasswordRefusals,
     RefusalsAsData,
-    TokenExpiredType,
-    UnauthenticatedType,
-    UpstreamUnavailableType,
-    WrongCredentialsType,
+    ViewerRefusals,
 )
 from schema.scalars import JsonObject
 
-ASKED_AGAIN = "The account's password, asked again."
 NAME = "What its owner calls it: one line of 1 to 60 characters."
 WHICH = "The `id` of the passkey."
 
 
-@strawberry.input(name="BeginPasskeyRegistrationInput", description="Who asks for it.")
-class BeginPasskeyRegistrationInput:
-    """Input of `beginPasskeyRegistration`."""
-
-    password: str = strawberry.field(description=ASKED_AGAIN)
+@published.as_input
+class BeginPasskeyRegistrationInput(PasswordInput):
+    """Who asks for it."""
 
 
-@strawberry.input(name="FinishPasskeyRegistrationInput", description="What the browser answered.")
+@published.as_input
 class FinishPasskeyRegistrationInput:
-    """Input of `finishPasskeyRegistration`."""
+    """What the browser answered."""
 
     credential: JsonObject = strawberry.field(
         description="The RegistrationResponseJSON of WebAuthn Level 3: what `toJSON()` of the "
@@ -46,28 +41,25 @@ class FinishPasskeyRegistrationInput:
     name: str = strawberry.field(description=NAME)
 
 
-@strawberry.input(name="RenamePasskeyInput", description="Which passkey, and its new name.")
+@published.as_input
 class RenamePasskeyInput:
-    """Input of `renamePasskey`."""
+    """Which passkey, and its new name."""
 
     passkey_id: strawberry.ID = strawberry.field(description=WHICH)
     name: str = strawberry.field(description=NAME)
 
 
-@strawberry.input(name="RemovePasskeyInput", description="Which passkey, and who asks for it.")
+@published.as_input
 class RemovePasskeyInput:
-    """Input of `removePasskey`."""
+    """Which passkey, and who asks for it."""
 
     passkey_id: strawberry.ID = strawberry.field(description=WHICH)
     password: str = strawberry.field(description=ASKED_AGAIN)
 
 
-@strawberry.type(
-    name="BeginPasskeyRegistrationSuccess",
-    description="The browser may make a passkey within 5 minutes.",
-)
+@published.as_type
 class BeginPasskeyRegistrationSuccess:
-    """Success of `beginPasskeyRegistration`."""
+    """The browser may make a passkey within 5 minutes."""
 
     options: JsonObject = strawberry.field(
         description="The PublicKeyCredentialCreationOptionsJSON of WebAuthn Level 3: make it "
@@ -76,30 +68,29 @@ class BeginPasskeyRegistrationSuccess:
     )
 
 
-@strawberry.type(
-    name="FinishPasskeyRegistrationSuccess",
-    description="The passkey opens the account. The owner is told by mail.",
-)
+@published.as_type
 class FinishPasskeyRegistrationSuccess:
-    """Success of `finishPasskeyRegistration`."""
+    """The passkey opens the account.
+
+    The owner is told by mail.
+    """
 
     passkey: PasskeyType = strawberry.field(description="The new passkey.")
 
 
-@strawberry.type(name="RenamePasskeySuccess", description="It has the new name.")
+@published.as_type
 class RenamePasskeySuccess:
-    """Success of `renamePasskey`."""
+    """It has the new name."""
 
     passkey: PasskeyType = strawberry.field(description="The passkey.")
 
 
-@strawberry.type(
-    name="RemovePasskeySuccess",
-    description="The passkey opens nothing any more; the password does as before. The owner is "
-    "told by mail.",
-)
+@published.as_type
 class RemovePasskeySuccess:
-    """Success of `removePasskey`."""
+    """The passkey opens nothing any more; the password does as before.
+
+    The owner is told by mail.
+    """
 
     removed_passkey_id: strawberry.ID = strawberry.field(
         description="The `id` that is gone, for caches."
@@ -108,17 +99,8 @@ class RemovePasskeySuccess:
 
 
 BeginPasskeyRegistrationPayload = Annotated[
-    BeginPasskeyRegistrationSuccess
-    | PasskeyLimitReachedType
-    | WrongCredentialsType
-    | AccountLockedType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union(
-        "BeginPasskeyRegistrationPayload", description="What `beginPasskeyRegistration` answers."
-    ),
+    BeginPasskeyRegistrationSuccess | PasskeyLimitReachedType | PasswordRefusals | ViewerRefusals,
+    published.as_answer("beginPasskeyRegistration"),
 ]
 
 FinishPasskeyRegistrationPayload = Annotated[
@@ -126,36 +108,18 @@ FinishPasskeyRegistrationPayload = Annotated[
     | InvalidInputType
     | PasskeyUnfitType
     | PasskeyLimitReachedType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union(
-        "FinishPasskeyRegistrationPayload", description="What `finishPasskeyRegistration` answers."
-    ),
+    | ViewerRefusals,
+    published.as_answer("finishPasskeyRegistration"),
 ]
 
 RenamePasskeyPayload = Annotated[
-    RenamePasskeySuccess
-    | InvalidInputType
-    | NotFoundType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("RenamePasskeyPayload", description="What `renamePasskey` answers."),
+    RenamePasskeySuccess | InvalidInputType | NotFoundType | ViewerRefusals,
+    published.as_answer("renamePasskey"),
 ]
 
 RemovePasskeyPayload = Annotated[
-    RemovePasskeySuccess
-    | NotFoundType
-    | WrongCredentialsType
-    | AccountLockedType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("RemovePasskeyPayload", description="What `removePasskey` answers."),
+    RemovePasskeySuccess | NotFoundType | PasswordRefusals | ViewerRefusals,
+    published.as_answer("removePasskey"),
 ]
 
 

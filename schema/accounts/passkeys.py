@@ -7,17 +7,17 @@ import strawberry
 
 from domain.passkeys import Passkey
 from domain.refusals import Unauthenticated
+from schema import published
 from schema.context import Info
 from schema.nodes import ACCOUNT, PASSKEY, NodeType, global_id
 
 
-@strawberry.type(
-    name=PASSKEY,
-    description="A key of a device or a password manager that logs in without a password. Only its "
-    "public half is known here.",
-)
+@published.as_type
 class PasskeyType(NodeType):
-    """The published part of a passkey."""
+    """A key of a device or a password manager that logs in without a password.
+
+    Only its public half is known here.
+    """
 
     name: str = strawberry.field(description="What its owner calls it: 1 to 60 characters.")
     created_at: datetime = strawberry.field(description="When it was added.")

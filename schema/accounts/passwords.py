@@ -4,21 +4,17 @@ from typing import Annotated
 
 import strawberry
 
-from schema.accounts.challenges import challenge_key
+from schema import published
+from schema.accounts.challenges import MAILED_CODE, challenge_key
 from schema.accounts.types import ChallengeType
 from schema.context import Info
 from schema.refusals import (
-    AccountLockedType,
-    CodeAttemptsExceededType,
-    CodeExpiredType,
-    CodeInvalidType,
+    CodeRefusals,
     InvalidInputType,
-    RateLimitedType,
+    PasswordRefusals,
     RefusalsAsData,
-    TokenExpiredType,
-    UnauthenticatedType,
-    UpstreamUnavailableType,
-    WrongCredentialsType,
+    ServiceRefusals,
+    ViewerRefusals,
 )
 from schema.scalars import EmailAddress
 
@@ -28,17 +24,17 @@ LENGTH_AND_STRENGTH = (
 )
 
 
-@strawberry.input(name="ChangePasswordInput", description="The old password and the new one.")
+@published.as_input
 class ChangePasswordInput:
-    """Input of `changePassword`."""
+    """The old password and the new one."""
 
     current_password: str = strawberry.field(description="The account's password.")
     new_password: str = strawberry.field(description=LENGTH_AND_STRENGTH)
 
 
-@strawberry.input(name="RequestPasswordResetInput", description="Who has forgotten a password.")
+@published.as_input
 class RequestPasswordResetInput:
-    """Input of `requestPasswordReset`."""
+    """Who has forgotten a password."""
 
     email: EmailAddress = strawberry.field(
         description="The account's address, at most 254 characters; upper and lower case are the "
@@ -46,81 +42,51 @@ class RequestPasswordResetInput:
     )
 
 
-@strawberry.input(
-    name="CompletePasswordResetInput", description="The code that was mailed, and a new password."
-)
+@published.as_input
 class CompletePasswordResetInput:
-    """Input of `completePasswordReset`."""
+    """The code that was mailed, and a new password."""
 
     challenge_id: strawberry.ID = strawberry.field(
         description="The `id` of the challenge, from `requestPasswordReset`."
     )
-    code: str = strawberry.field(
-        description="The digits from the mail, leading zeros too; spaces do no harm."
-    )
+    code: str = strawberry.field(description=MAILED_CODE)
     new_password: str = strawberry.field(description=LENGTH_AND_STRENGTH)
 
 
-@strawberry.type(
-    name="ChangePasswordSuccess",
-    description="The new password holds, this session goes on, and the owner is told by mail.",
-)
+@published.as_type
 class ChangePasswordSuccess:
-    """Success of `changePassword`."""
+    """The new password holds, this session goes on, and the owner is told by mail."""
 
     ended: int = strawberry.field(description="How many other sessions it ended: all there were.")
 
 
-@strawberry.type(
-    name="RequestPasswordResetSuccess",
-    description="A code is on its way to the address, if it has an account.",
-)
+@published.as_type
 class RequestPasswordResetSuccess:
-    """Success of `requestPasswordReset`."""
+    """A code is on its way to the address, if it has an account."""
 
     challenge: ChallengeType = strawberry.field(description="What the mailed code answers.")
 
 
-@strawberry.type(
-    name="CompletePasswordResetSuccess",
-    description="The new password holds, and the owner is told by mail: log in with it.",
-)
+@published.as_type
 class CompletePasswordResetSuccess:
-    """Success of `completePasswordReset`."""
+    """The new password holds, and the owner is told by mail: log in with it."""
 
     ended: int = strawberry.field(description="How many sessions it ended: all there were.")
 
 
 ChangePasswordPayload = Annotated[
-    ChangePasswordSuccess
-    | InvalidInputType
-    | WrongCredentialsType
-    | AccountLockedType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("ChangePasswordPayload", description="What `changePassword` answers."),
+    ChangePasswordSuccess | InvalidInputType | PasswordRefusals | ViewerRefusals,
+    published.as_answer("changePassword"),
 ]
 
 RequestPasswordResetPayload = Annotated[
-    RequestPasswordResetSuccess | InvalidInputType | RateLimitedType | UpstreamUnavailableType,
-    strawberry.union(
-        "RequestPasswordResetPayload", description="What `requestPasswordReset` answers."
-    ),
+    RequestPasswordResetSuccess | InvalidInputType | ServiceRefusals,
+    published.as_answer("requestPasswordReset"),
 ]
 
 CompletePasswordResetPayload = Annotated[
-    CompletePasswordResetSuccess
-    | InvalidInputType
-    | CodeInvalidType
-    | CodeExpiredType
-    | CodeAttemptsExceededType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union(
-        "CompletePasswordResetPayload", description="What `completePasswordReset` answers."
-    ),
+    CompletePasswordResetSuccess | InvalidInputType | CodeRefusals | ServiceRefusals,
+    published.as_answer("completePasswordReset"),
 ]
 
 

@@ -4,57 +4,52 @@ from typing import Annotated
 
 import strawberry
 
+from schema import published
 from schema.accounts.types import AccountType, ChallengeType, TokenPairType
 from schema.refusals import (
-    AccountLockedType,
     AccountSuspendedType,
     CodeAttemptsExceededType,
     CodeExpiredType,
-    CodeInvalidType,
+    CodeRefusals,
     EmailUnverifiedType,
     ForeignOriginType,
     InvalidInputType,
-    RateLimitedType,
+    PasswordRefusals,
     RefreshRacedType,
     RefreshRejectedType,
     RefreshReusedType,
     SecondFactorRequiredType,
-    TokenExpiredType,
-    UnauthenticatedType,
-    UpstreamUnavailableType,
-    WrongCredentialsType,
+    ServiceRefusals,
+    ViewerRefusals,
 )
 
 
-@strawberry.type(
-    name="SignUpSuccess",
-    description="A mail is on its way: with a code, or to the owner of an address in use.",
-)
+@published.as_type
 class SignUpSuccess:
-    """Success of `signUp`."""
+    """A mail is on its way: with a code, or to the owner of an address in use."""
 
     challenge: ChallengeType = strawberry.field(description="What the mailed code answers.")
 
 
-@strawberry.type(name="VerifyOtpSuccess", description="The address is proven: log in.")
+@published.as_type
 class VerifyOtpSuccess:
-    """Success of `verifyOtp`."""
+    """The address is proven: log in."""
 
     account: AccountType = strawberry.field(description="The account that can log in now.")
 
 
-@strawberry.type(name="ResendOtpSuccess", description="Another mail is on its way.")
+@published.as_type
 class ResendOtpSuccess:
-    """Success of `resendOtp`."""
+    """Another mail is on its way."""
 
     challenge: ChallengeType = strawberry.field(
         description="The challenge with its new times; codes of before are void."
     )
 
 
-@strawberry.type(name="LogInSuccess", description="A session has begun.")
+@published.as_type
 class LogInSuccess:
-    """Success of `logIn`."""
+    """A session has begun."""
 
     account: AccountType = strawberry.field(description="Who is logged in.")
     tokens: TokenPairType = strawberry.field(description="The first tokens of the session.")
@@ -64,9 +59,9 @@ class LogInSuccess:
     )
 
 
-@strawberry.type(name="RefreshTokensSuccess", description="The session goes on.")
+@published.as_type
 class RefreshTokensSuccess:
-    """Success of `refreshTokens`."""
+    """The session goes on."""
 
     tokens: TokenPairType = strawberry.field(
         description="The next tokens. Sending the same refresh token again within 10 seconds, "
@@ -74,9 +69,9 @@ class RefreshTokensSuccess:
     )
 
 
-@strawberry.type(name="LogOutSuccess", description="No token of the session works any more.")
+@published.as_type
 class LogOutSuccess:
-    """Success of `logOut`."""
+    """No token of the session works any more."""
 
     was_logged_in: bool = strawberry.field(
         description="False when the session had ended before, or was never there."
@@ -84,42 +79,30 @@ class LogOutSuccess:
 
 
 SignUpPayload = Annotated[
-    SignUpSuccess | InvalidInputType | RateLimitedType | UpstreamUnavailableType,
-    strawberry.union("SignUpPayload", description="What `signUp` answers."),
+    SignUpSuccess | InvalidInputType | ServiceRefusals,
+    published.as_answer("signUp"),
 ]
 
 VerifyOtpPayload = Annotated[
-    VerifyOtpSuccess
-    | InvalidInputType
-    | CodeInvalidType
-    | CodeExpiredType
-    | CodeAttemptsExceededType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("VerifyOtpPayload", description="What `verifyOtp` answers."),
+    VerifyOtpSuccess | InvalidInputType | CodeRefusals | ServiceRefusals,
+    published.as_answer("verifyOtp"),
 ]
 
 ResendOtpPayload = Annotated[
-    ResendOtpSuccess
-    | CodeExpiredType
-    | CodeAttemptsExceededType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("ResendOtpPayload", description="What `resendOtp` answers."),
+    ResendOtpSuccess | CodeExpiredType | CodeAttemptsExceededType | ServiceRefusals,
+    published.as_answer("resendOtp"),
 ]
 
 LogInPayload = Annotated[
     LogInSuccess
     | InvalidInputType
     | ForeignOriginType
-    | WrongCredentialsType
-    | AccountLockedType
+    | PasswordRefusals
     | EmailUnverifiedType
     | SecondFactorRequiredType
     | AccountSuspendedType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("LogInPayload", description="What `logIn` answers."),
+    | ServiceRefusals,
+    published.as_answer("logIn"),
 ]
 
 RefreshTokensPayload = Annotated[
@@ -129,17 +112,11 @@ RefreshTokensPayload = Annotated[
     | RefreshRejectedType
     | RefreshReusedType
     | RefreshRacedType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("RefreshTokensPayload", description="What `refreshTokens` answers."),
+    | ServiceRefusals,
+    published.as_answer("refreshTokens"),
 ]
 
 LogOutPayload = Annotated[
-    LogOutSuccess
-    | ForeignOriginType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("LogOutPayload", description="What `logOut` answers."),
+    LogOutSuccess | ForeignOriginType | ViewerRefusals,
+    published.as_answer("logOut"),
 ]

@@ -7,26 +7,22 @@ import strawberry
 
 from domain.accounts import Account
 from domain.codes import Challenge
+from schema import published
+from schema.accounts.asked_again import ASKED_AGAIN, PasswordInput
 from schema.accounts.challenges import challenge_key
 from schema.context import Info
 from schema.refusals import (
-    AccountLockedType,
-    CodeAttemptsExceededType,
-    CodeExpiredType,
-    CodeInvalidType,
+    CodeRefusals,
     InvalidInputType,
-    RateLimitedType,
+    PasswordRefusals,
     RefusalsAsData,
-    TokenExpiredType,
-    UnauthenticatedType,
-    UpstreamUnavailableType,
-    WrongCredentialsType,
+    ViewerRefusals,
 )
 
 
-@strawberry.type(name="Phone", description="A phone number that its owner has proven.")
+@published.as_type
 class PhoneType:
-    """The published form of a phone number."""
+    """A phone number that its owner has proven."""
 
     number: str = strawberry.field(description="In E.164: a plus, the country code, the number.")
     verified_at: datetime = strawberry.field(description="When it was proven.")
@@ -39,9 +35,9 @@ class PhoneType:
         return cls(number=account.phone_number, verified_at=account.phone_verified_at)
 
 
-@strawberry.type(name="PhoneChallenge", description="A code is on its way to a phone.")
+@published.as_type
 class PhoneChallengeType:
-    """The published part of a challenge to prove a phone number."""
+    """A code is on its way to a phone."""
 
     id: strawberry.ID = strawberry.field(description="Goes with the code to `provePhone`.")
     phone_number: str = strawberry.field(description="Where the code is sent, in E.164.")
@@ -63,20 +59,20 @@ class PhoneChallengeType:
         )
 
 
-@strawberry.input(name="RequestPhoneCodeInput", description="Which number is the viewer's.")
+@published.as_input
 class RequestPhoneCodeInput:
-    """Input of `requestPhoneCode`."""
+    """Which number is the viewer's."""
 
     phone_number: str = strawberry.field(
         description="With its country code, at most 40 characters: `+49 1512 3456789`. Spaces, "
         "dots, hyphens and brackets do no harm. Premium and service numbers are refused."
     )
-    password: str = strawberry.field(description="The account's password, asked again.")
+    password: str = strawberry.field(description=ASKED_AGAIN)
 
 
-@strawberry.input(name="ProvePhoneInput", description="The code that was sent.")
+@published.as_input
 class ProvePhoneInput:
-    """Input of `provePhone`."""
+    """The code that was sent."""
 
     challenge_id: strawberry.ID = strawberry.field(
         description="The `id` of the challenge, from `requestPhoneCode`."
@@ -86,68 +82,45 @@ class ProvePhoneInput:
     )
 
 
-@strawberry.input(name="RemovePhoneInput", description="Who asks for it.")
-class RemovePhoneInput:
-    """Input of `removePhone`."""
-
-    password: str = strawberry.field(description="The account's password, asked again.")
+@published.as_input
+class RemovePhoneInput(PasswordInput):
+    """Who asks for it."""
 
 
-@strawberry.type(name="RequestPhoneCodeSuccess", description="A text message is on its way.")
+@published.as_type
 class RequestPhoneCodeSuccess:
-    """Success of `requestPhoneCode`."""
+    """A text message is on its way."""
 
     challenge: PhoneChallengeType = strawberry.field(description="What the code answers.")
 
 
-@strawberry.type(name="ProvePhoneSuccess", description="The number is the account's.")
+@published.as_type
 class ProvePhoneSuccess:
-    """Success of `provePhone`."""
+    """The number is the account's."""
 
     phone: PhoneType = strawberry.field(description="The number, in the place of any before.")
 
 
-@strawberry.type(name="RemovePhoneSuccess", description="The account has no phone number.")
+@published.as_type
 class RemovePhoneSuccess:
-    """Success of `removePhone`."""
+    """The account has no phone number."""
 
     phone: PhoneType | None = strawberry.field(description="Null: the number is forgotten.")
 
 
 RequestPhoneCodePayload = Annotated[
-    RequestPhoneCodeSuccess
-    | InvalidInputType
-    | WrongCredentialsType
-    | AccountLockedType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("RequestPhoneCodePayload", description="What `requestPhoneCode` answers."),
+    RequestPhoneCodeSuccess | InvalidInputType | PasswordRefusals | ViewerRefusals,
+    published.as_answer("requestPhoneCode"),
 ]
 
 ProvePhonePayload = Annotated[
-    ProvePhoneSuccess
-    | InvalidInputType
-    | CodeInvalidType
-    | CodeExpiredType
-    | CodeAttemptsExceededType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("ProvePhonePayload", description="What `provePhone` answers."),
+    ProvePhoneSuccess | InvalidInputType | CodeRefusals | ViewerRefusals,
+    published.as_answer("provePhone"),
 ]
 
 RemovePhonePayload = Annotated[
-    RemovePhoneSuccess
-    | WrongCredentialsType
-    | AccountLockedType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("RemovePhonePayload", description="What `removePhone` answers."),
+    RemovePhoneSuccess | PasswordRefusals | ViewerRefusals,
+    published.as_answer("removePhone"),
 ]
 
 

@@ -4,43 +4,36 @@ from typing import Annotated
 
 import strawberry
 
-from schema.accounts.factors import SecondFactorProofInput
+from schema import published
+from schema.accounts.asked_again import PasswordInput
+from schema.accounts.factors import SecondFactorProof
 from schema.accounts.sessions import SessionType, live_sessions
 from schema.context import Info
 from schema.refusals import (
-    AccountLockedType,
-    CodeInvalidType,
     InvalidInputType,
-    RateLimitedType,
-    RecoveryCodeInvalidType,
+    PasswordRefusals,
+    ProofRefusals,
     RefusalsAsData,
-    SecondFactorLockedType,
-    SecondFactorMissingType,
-    SecondFactorUnreadableType,
-    TokenExpiredType,
-    UnauthenticatedType,
-    UpstreamUnavailableType,
-    WrongCredentialsType,
+    ViewerRefusals,
 )
 
 
-@strawberry.input(name="ReauthenticateInput", description="What a log-in takes.")
-class ReauthenticateInput:
-    """Input of `reauthenticate`."""
+@published.as_input
+class ReauthenticateInput(PasswordInput):
+    """What a log-in takes."""
 
-    password: str = strawberry.field(description="The account's password, asked again.")
-    proof: SecondFactorProofInput | None = strawberry.field(
+    proof: SecondFactorProof | None = strawberry.field(
         default=None,
         description="The second factor: needed where the account has one, and only there.",
     )
 
 
-@strawberry.type(
-    name="ReauthenticateSuccess",
-    description="The session counts as just begun. Its tokens stay the same.",
-)
+@published.as_type
 class ReauthenticateSuccess:
-    """Success of `reauthenticate`."""
+    """The session counts as just begun.
+
+    Its tokens stay the same.
+    """
 
     session: SessionType | None = strawberry.field(
         description="This session; null where it was ended meanwhile."
@@ -48,20 +41,8 @@ class ReauthenticateSuccess:
 
 
 ReauthenticatePayload = Annotated[
-    ReauthenticateSuccess
-    | InvalidInputType
-    | WrongCredentialsType
-    | AccountLockedType
-    | CodeInvalidType
-    | RecoveryCodeInvalidType
-    | SecondFactorLockedType
-    | SecondFactorMissingType
-    | SecondFactorUnreadableType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("ReauthenticatePayload", description="What `reauthenticate` answers."),
+    ReauthenticateSuccess | InvalidInputType | PasswordRefusals | ProofRefusals | ViewerRefusals,
+    published.as_answer("reauthenticate"),
 ]
 
 

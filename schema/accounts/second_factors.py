@@ -4,27 +4,24 @@ from typing import Annotated
 
 import strawberry
 
-from schema.accounts.factors import APP_CODE, SecondFactorProofInput, TotpEnrollmentType
+from schema import published
+from schema.accounts.asked_again import PasswordInput
+from schema.accounts.factors import APP_CODE, SecondFactorProof, TotpEnrollmentType
 from schema.accounts.types import AccountType
 from schema.context import Info
 from schema.refusals import (
-    AccountLockedType,
     CodeInvalidType,
     InvalidInputType,
-    RateLimitedType,
-    RecoveryCodeInvalidType,
+    PasswordRefusals,
+    ProofRefusals,
     RefusalsAsData,
     SecondFactorInPlaceType,
     SecondFactorLockedType,
     SecondFactorMissingType,
     SecondFactorUnreadableType,
-    TokenExpiredType,
-    UnauthenticatedType,
-    UpstreamUnavailableType,
-    WrongCredentialsType,
+    ViewerRefusals,
 )
 
-ASKED_AGAIN = "The account's password, asked again."
 SHOWN_ONCE = (
     "Ten codes that each stand in for the app once. They are shown now and never again: have them "
     "written down. Case, spaces, hyphens, and O for 0 or I for 1 make no difference when one is "
@@ -32,91 +29,75 @@ SHOWN_ONCE = (
 )
 
 
-@strawberry.input(name="BeginTotpEnrollmentInput", description="Who asks for it.")
-class BeginTotpEnrollmentInput:
-    """Input of `beginTotpEnrollment`."""
-
-    password: str = strawberry.field(description=ASKED_AGAIN)
+@published.as_input
+class BeginTotpEnrollmentInput(PasswordInput):
+    """Who asks for it."""
 
 
-@strawberry.input(name="ConfirmTotpEnrollmentInput", description="The app's first code.")
+@published.as_input
 class ConfirmTotpEnrollmentInput:
-    """Input of `confirmTotpEnrollment`."""
+    """The app's first code."""
 
     code: str = strawberry.field(description=APP_CODE)
 
 
-@strawberry.input(name="DisableTotpInput", description="Who asks for it, with both factors.")
-class DisableTotpInput:
-    """Input of `disableTotp`."""
+@published.as_input
+class DisableTotpInput(PasswordInput):
+    """Who asks for it, with both factors."""
 
-    password: str = strawberry.field(description=ASKED_AGAIN)
-    proof: SecondFactorProofInput = strawberry.field(description="The second factor, once more.")
+    proof: SecondFactorProof = strawberry.field(description="The second factor, once more.")
 
 
-@strawberry.input(name="RenewRecoveryCodesInput", description="Who asks for it, with both factors.")
-class RenewRecoveryCodesInput:
-    """Input of `renewRecoveryCodes`."""
+@published.as_input
+class RenewRecoveryCodesInput(PasswordInput):
+    """Who asks for it, with both factors."""
 
-    password: str = strawberry.field(description=ASKED_AGAIN)
     code: str = strawberry.field(description=APP_CODE)
 
 
-@strawberry.type(
-    name="BeginTotpEnrollmentSuccess",
-    description="A secret was drawn. Log-ins ask for it only once `confirmTotpEnrollment` has seen "
-    "a first code, within 15 minutes.",
-)
+@published.as_type
 class BeginTotpEnrollmentSuccess:
-    """Success of `beginTotpEnrollment`."""
+    """A secret was drawn.
+
+    Log-ins ask for it only once `confirmTotpEnrollment` has seen a first code, within 15 minutes.
+    """
 
     enrollment: TotpEnrollmentType = strawberry.field(description="For the app.")
 
 
-@strawberry.type(
-    name="ConfirmTotpEnrollmentSuccess",
-    description="From now on, log-ins with the password ask for the app too. The owner is told by "
-    "mail.",
-)
+@published.as_type
 class ConfirmTotpEnrollmentSuccess:
-    """Success of `confirmTotpEnrollment`."""
+    """From now on, log-ins with the password ask for the app too.
+
+    The owner is told by mail.
+    """
 
     recovery_codes: list[str] = strawberry.field(description=SHOWN_ONCE)
 
 
-@strawberry.type(
-    name="DisableTotpSuccess",
-    description="The password alone opens the account; the recovery codes are void. The owner is "
-    "told by mail.",
-)
+@published.as_type
 class DisableTotpSuccess:
-    """Success of `disableTotp`."""
+    """The password alone opens the account; the recovery codes are void.
+
+    The owner is told by mail.
+    """
 
     account: AccountType = strawberry.field(description="The account, without second factor.")
 
 
-@strawberry.type(
-    name="RenewRecoveryCodesSuccess",
-    description="All codes of before are void. The owner is told by mail.",
-)
+@published.as_type
 class RenewRecoveryCodesSuccess:
-    """Success of `renewRecoveryCodes`."""
+    """All codes of before are void.
+
+    The owner is told by mail.
+    """
 
     recovery_codes: list[str] = strawberry.field(description=SHOWN_ONCE)
 
 
 BeginTotpEnrollmentPayload = Annotated[
-    BeginTotpEnrollmentSuccess
-    | SecondFactorInPlaceType
-    | WrongCredentialsType
-    | AccountLockedType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union(
-        "BeginTotpEnrollmentPayload", description="What `beginTotpEnrollment` answers."
-    ),
+    BeginTotpEnrollmentSuccess | SecondFactorInPlaceType | PasswordRefusals | ViewerRefusals,
+    published.as_answer("beginTotpEnrollment"),
 ]
 
 ConfirmTotpEnrollmentPayload = Annotated[
@@ -126,46 +107,25 @@ ConfirmTotpEnrollmentPayload = Annotated[
     | SecondFactorLockedType
     | SecondFactorInPlaceType
     | SecondFactorMissingType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union(
-        "ConfirmTotpEnrollmentPayload", description="What `confirmTotpEnrollment` answers."
-    ),
+    | ViewerRefusals,
+    published.as_answer("confirmTotpEnrollment"),
 ]
 
 DisableTotpPayload = Annotated[
-    DisableTotpSuccess
-    | InvalidInputType
-    | WrongCredentialsType
-    | AccountLockedType
-    | CodeInvalidType
-    | RecoveryCodeInvalidType
-    | SecondFactorLockedType
-    | SecondFactorMissingType
-    | SecondFactorUnreadableType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("DisableTotpPayload", description="What `disableTotp` answers."),
+    DisableTotpSuccess | InvalidInputType | PasswordRefusals | ProofRefusals | ViewerRefusals,
+    published.as_answer("disableTotp"),
 ]
 
 RenewRecoveryCodesPayload = Annotated[
     RenewRecoveryCodesSuccess
     | InvalidInputType
-    | WrongCredentialsType
-    | AccountLockedType
+    | PasswordRefusals
     | CodeInvalidType
     | SecondFactorLockedType
     | SecondFactorMissingType
     | SecondFactorUnreadableType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("RenewRecoveryCodesPayload", description="What `renewRecoveryCodes` answers."),
+    | ViewerRefusals,
+    published.as_answer("renewRecoveryCodes"),
 ]
 
 

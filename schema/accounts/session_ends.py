@@ -4,107 +4,71 @@ from typing import Annotated
 
 import strawberry
 
+from schema import published
+from schema.accounts.asked_again import ASKED_AGAIN, PasswordInput
 from schema.accounts.sessions import SessionType, live_sessions
 from schema.context import Info
 from schema.nodes import SESSION, key_of
-from schema.refusals import (
-    AccountLockedType,
-    NotFoundType,
-    RateLimitedType,
-    RefusalsAsData,
-    TokenExpiredType,
-    UnauthenticatedType,
-    UpstreamUnavailableType,
-    WrongCredentialsType,
-)
-
-ASKED_AGAIN = "The account's password, asked again."
+from schema.refusals import NotFoundType, PasswordRefusals, RefusalsAsData, ViewerRefusals
 
 
-@strawberry.input(name="EndSessionInput", description="Which session ends.")
+@published.as_input
 class EndSessionInput:
-    """Input of `endSession`."""
+    """Which session ends."""
 
     session_id: strawberry.ID = strawberry.field(description="The `id` of the session.")
     password: str = strawberry.field(description=ASKED_AGAIN)
 
 
-@strawberry.input(name="EndOtherSessionsInput", description="Who asks for it.")
-class EndOtherSessionsInput:
-    """Input of `endOtherSessions`."""
-
-    password: str = strawberry.field(description=ASKED_AGAIN)
+@published.as_input
+class EndOtherSessionsInput(PasswordInput):
+    """Who asks for it."""
 
 
-@strawberry.input(name="LogOutEverywhereInput", description="Who asks for it.")
-class LogOutEverywhereInput:
-    """Input of `logOutEverywhere`."""
-
-    password: str = strawberry.field(description=ASKED_AGAIN)
+@published.as_input
+class LogOutEverywhereInput(PasswordInput):
+    """Who asks for it."""
 
 
 ENDED = "How many sessions it ended: those that were over before are not counted."
 
 
-@strawberry.type(name="EndSessionSuccess", description="No token of the session works any more.")
+@published.as_type
 class EndSessionSuccess:
-    """Success of `endSession`."""
+    """No token of the session works any more."""
 
     ended: int = strawberry.field(description=ENDED)
     sessions: list[SessionType] = strawberry.field(description="The sessions that are left.")
 
 
-@strawberry.type(
-    name="EndOtherSessionsSuccess", description="No token of any other session works any more."
-)
+@published.as_type
 class EndOtherSessionsSuccess:
-    """Success of `endOtherSessions`."""
+    """No token of any other session works any more."""
 
     ended: int = strawberry.field(description=ENDED)
     sessions: list[SessionType] = strawberry.field(description="The session that is left.")
 
 
-@strawberry.type(
-    name="LogOutEverywhereSuccess", description="No token of the account works any more."
-)
+@published.as_type
 class LogOutEverywhereSuccess:
-    """Success of `logOutEverywhere`."""
+    """No token of the account works any more."""
 
     ended: int = strawberry.field(description=ENDED)
 
 
 EndSessionPayload = Annotated[
-    EndSessionSuccess
-    | NotFoundType
-    | WrongCredentialsType
-    | AccountLockedType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("EndSessionPayload", description="What `endSession` answers."),
+    EndSessionSuccess | NotFoundType | PasswordRefusals | ViewerRefusals,
+    published.as_answer("endSession"),
 ]
 
 EndOtherSessionsPayload = Annotated[
-    EndOtherSessionsSuccess
-    | WrongCredentialsType
-    | AccountLockedType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("EndOtherSessionsPayload", description="What `endOtherSessions` answers."),
+    EndOtherSessionsSuccess | PasswordRefusals | ViewerRefusals,
+    published.as_answer("endOtherSessions"),
 ]
 
 LogOutEverywherePayload = Annotated[
-    LogOutEverywhereSuccess
-    | WrongCredentialsType
-    | AccountLockedType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("LogOutEverywherePayload", description="What `logOutEverywhere` answers."),
+    LogOutEverywhereSuccess | PasswordRefusals | ViewerRefusals,
+    published.as_answer("logOutEverywhere"),
 ]
 
 

@@ -6,16 +6,15 @@ from typing import Self
 import strawberry
 
 from domain.refusals import Unauthenticated
+from schema import published
 from schema.context import Info
 from schema.nodes import ACCOUNT, SESSION, NodeType, global_id
 from usecases.accounts.list_sessions import SeenSession
 
 
-@strawberry.type(
-    name=SESSION, description="A log-in on one device, for as long as it is carried on."
-)
+@published.as_type
 class SessionType(NodeType):
-    """The published part of a live session."""
+    """A log-in on one device, for as long as it is carried on."""
 
     device: str = strawberry.field(
         description="What the device said of itself, in words: `Firefox on Linux`. It may lie."

@@ -8,6 +8,7 @@ import strawberry
 from domain.accounts import Account
 from domain.codes import Challenge
 from domain.sessions import TokenPair
+from schema import published
 from schema.accounts.audit_log import AuditEntryConnectionType, audit_log
 from schema.accounts.factors import SecondFactorType, second_factor
 from schema.accounts.farewell import AccountDeletionType
@@ -19,9 +20,12 @@ from schema.scalars import EmailAddress
 from schema.stories.library import StoryConnectionType, stories
 
 
-@strawberry.type(name=ACCOUNT, description="A person with an account. Only they can see it.")
+@published.as_type
 class AccountType(NodeType):
-    """The published part of an account."""
+    """A person with an account.
+
+    Only they can see it.
+    """
 
     email: EmailAddress = strawberry.field(
         description="The address that mails go to, in lower case."
@@ -76,12 +80,12 @@ class AccountType(NodeType):
         )
 
 
-@strawberry.type(
-    name="Challenge",
-    description="A code was asked for to prove an address. It looks the same for every address.",
-)
+@published.as_type
 class ChallengeType:
-    """The published part of a challenge."""
+    """A code was asked for to prove an address.
+
+    It looks the same for every address.
+    """
 
     id: strawberry.ID = strawberry.field(
         description="Goes with the code to the mutation that uses it up (`verifyOtp` and such), "
@@ -106,9 +110,9 @@ class ChallengeType:
         )
 
 
-@strawberry.type(name="TokenPair", description="What a client keeps while it is logged in.")
+@published.as_type
 class TokenPairType:
-    """The published form of a token pair."""
+    """What a client keeps while it is logged in."""
 
     access_token: str = strawberry.field(
         description="Sent with each request: `Authorization: Bearer <token>`, or as `accessToken` "

@@ -1,6 +1,5 @@
 """Jobs as admins see them: what waits, runs, and has failed for good; no text and no address."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
@@ -8,15 +7,14 @@ from uuid import UUID
 import strawberry
 
 from domain.jobs import Job, JobState, Queue
-from schema.accounts.audit_log import First, Place
+from schema import published
 from schema.context import Info
 from schema.nodes import ACCOUNT, global_id
-from schema.pages import PageInfoType, check_size, read_place, write_place
+from schema.pages import First, PageInfoType, Place, read_page
 from schema.scalars import Cursor
-from schema.stories.enums import published
 from usecases.ports.reads import JobsPage, QueueLoad
 
-published(
+published.as_enum(
     Queue,
     "Where jobs wait. Each queue has slots of its own in every worker.",
     {
@@ -41,9 +39,9 @@ InQueue = Annotated[
 OfKind = Annotated[str | None, strawberry.argument(name="kind", description="Of this kind alone.")]
 
 
-@strawberry.type(name="QueueLoad", description="What is in a queue.")
+@published.as_type
 class QueueLoadType:
-    """The published form of a load."""
+    """What is in a queue."""
 
     queue: Queue = strawberry.field(description="Which queue.")
     scheduled: int = strawberry.field(description="Jobs that wait for their time.")
@@ -68,11 +66,9 @@ class QueueLoadType:
         )
 
 
-@strawberry.type(
-    name="DeadLetter", description="A job that failed for good, and waits until somebody looks."
-)
+@published.as_type
 class DeadLetterType:
-    """The published part of a dead job."""
+    """A job that failed for good, and waits until somebody looks."""
 
     id: strawberry.ID = strawberry.field(description=JOB_ID)
     kind: str = strawberry.field(description=KIND)
@@ -103,17 +99,17 @@ class DeadLetterType:
         )
 
 
-@strawberry.type(name="DeadLetterEdge", description="A dead letter in a list.")
+@published.as_type
 class DeadLetterEdgeType:
-    """Relay's edge."""
+    """A dead letter in a list."""
 
     cursor: Cursor = strawberry.field(description="Its place in the list.")
     node: DeadLetterType = strawberry.field(description="The dead letter.")
 
 
-@strawberry.type(name="DeadLetterConnection", description="A page of dead letters.")
+@published.as_type
 class DeadLetterConnectionType:
-    """Relay's connection."""
+    """A page of dead letters."""
 
     edges: list[DeadLetterEdgeType] = strawberry.field(description="The letters with their places.")
     page_info: PageInfoType = strawberry.field(description="Where the page begins and ends.")
@@ -124,9 +120,9 @@ class DeadLetterConnectionType:
         return [edge.node for edge in self.edges]
 
 
-@strawberry.type(name="RunningJob", description="A job that a worker has.")
+@published.as_type
 class RunningJobType:
-    """The published part of a running job."""
+    """A job that a worker has."""
 
     id: strawberry.ID = strawberry.field(description=JOB_ID)
     kind: str = strawberry.field(description=KIND)
@@ -160,17 +156,17 @@ class RunningJobType:
         )
 
 
-@strawberry.type(name="RunningJobEdge", description="A running job in a list.")
+@published.as_type
 class RunningJobEdgeType:
-    """Relay's edge."""
+    """A running job in a list."""
 
     cursor: Cursor = strawberry.field(description="Its place in the list.")
     node: RunningJobType = strawberry.field(description="The job.")
 
 
-@strawberry.type(name="RunningJobConnection", description="A page of running jobs.")
+@published.as_type
 class RunningJobConnectionType:
-    """Relay's connection."""
+    """A page of running jobs."""
 
     edges: list[RunningJobEdgeType] = strawberry.field(description="The jobs with their places.")
     page_info: PageInfoType = strawberry.field(description="Where the page begins and ends.")
@@ -190,45 +186,28 @@ async def dead_letters(
     info: Info, first: First = 20, after: Place = None, queue: InQueue = None, kind: OfKind = None
 ) -> DeadLetterConnectionType:
     """Answer with a page of dead letters; only admins ever hold their parent."""
-    wanted = JobsPage(JobState.DEAD, first, queue=queue, kind=kind)
-    found, page_info = await _page(info, wanted, after)
-    return DeadLetterConnectionType(
-        edges=[
-            DeadLetterEdgeType(cursor=place, node=DeadLetterType.tell(job)) for place, job in found
-        ],
-        page_info=page_info,
-    )
+    page = JobsPage(JobState.DEAD, first, queue=queue, kind=kind)
+    placed, page_info = await read_page(info.context.reads.jobs, page, after, _place)
+    edges = [
+        DeadLetterEdgeType(cursor=cursor, node=DeadLetterType.tell(job)) for cursor, job in placed
+    ]
+    return DeadLetterConnectionType(edges=edges, page_info=page_info)
 
 
 async def running_jobs(
     info: Info, first: First = 20, after: Place = None, queue: InQueue = None
 ) -> RunningJobConnectionType:
     """Answer with a page of running jobs; only admins ever hold their parent."""
-    found, page_info = await _page(info, JobsPage(JobState.RUNNING, first, queue=queue), after)
-    return RunningJobConnectionType(
-        edges=[
-            RunningJobEdgeType(cursor=place, node=RunningJobType.tell(job)) for place, job in found
-        ],
-        page_info=page_info,
-    )
-
-
-async def _page(
-    info: Info, page: JobsPage, after: Cursor | None
-) -> tuple[list[tuple[Cursor, Job]], PageInfoType]:
-    check_size(page.limit)
-    found = await info.context.reads.jobs(
-        replace(
-            page,
-            limit=page.limit + 1,  # one more than is shown tells whether there are more
-            after=None if after is None else read_place(after),
-        )
-    )
-    placed = [
-        (write_place(job.finished_at or job.created_at, job.id), job) for job in found[: page.limit]
+    page = JobsPage(JobState.RUNNING, first, queue=queue)
+    placed, page_info = await read_page(info.context.reads.jobs, page, after, _place)
+    edges = [
+        RunningJobEdgeType(cursor=cursor, node=RunningJobType.tell(job)) for cursor, job in placed
     ]
-    places = [place for place, _ in placed]
-    return placed, PageInfoType.tell(places, more=len(found) > page.limit, after=after)
+    return RunningJobConnectionType(edges=edges, page_info=page_info)
+
+
+def _place(job: Job) -> tuple[datetime, UUID]:
+    return job.finished_at or job.created_at, job.id
 
 
 def _public(account_id: UUID | None) -> strawberry.ID | None:

@@ -6,208 +6,173 @@ from uuid import UUID
 import strawberry
 
 from domain.refusals import AccountNotFound, DeadLetterNotFound
+from schema import published
 from schema.administration.types import ManagedAccountType
 from schema.context import Info
 from schema.nodes import ACCOUNT, split_global_id
 from schema.refusals import (
     AccountNotFoundType,
+    AdminRefusals,
     DeadLetterNotFoundType,
-    ForbiddenType,
     InvalidInputType,
     JobLivesType,
     MailNotOwedType,
     OwnAccountType,
-    RateLimitedType,
-    ReauthenticationRequiredType,
     RefusalsAsData,
-    TokenExpiredType,
-    UnauthenticatedType,
-    UpstreamUnavailableType,
+    ViewerRefusals,
 )
 
-WHOSE = "The `id` that the account has for its owner."
-WHY = "Why, in one line of 1 to 200 characters: the account's owner reads it in the audit log."
-WHICH_JOB = "The dead letter's `id`."
-WHY_JOB = (
-    "Why, in one line of 1 to 200 characters: the owner of the job's account reads it in the audit "
-    "log."
-)
 ENDED = "How many sessions it ended: all there were."
 
 
-@strawberry.input(name="EndAccountSessionsInput", description="Whose sessions end, and why.")
-class EndAccountSessionsInput:
-    """Input of `endAccountSessions`."""
+@strawberry.input
+class AccountInput:
+    """What inputs have that are about an account."""
 
-    account_id: strawberry.ID = strawberry.field(description=WHOSE)
-    reason: str = strawberry.field(description=WHY)
+    account_id: strawberry.ID = strawberry.field(
+        description="The `id` that the account has for its owner."
+    )
+    reason: str = strawberry.field(
+        description="Why, in one line of 1 to 200 characters: the account's owner reads it in the "
+        "audit log."
+    )
 
-
-@strawberry.input(name="SuspendAccountInput", description="Which account is suspended, and why.")
-class SuspendAccountInput:
-    """Input of `suspendAccount`."""
-
-    account_id: strawberry.ID = strawberry.field(description=WHOSE)
-    reason: str = strawberry.field(description=WHY)
-
-
-@strawberry.input(name="ReinstateAccountInput", description="Which account is opened, and why.")
-class ReinstateAccountInput:
-    """Input of `reinstateAccount`."""
-
-    account_id: strawberry.ID = strawberry.field(description=WHOSE)
-    reason: str = strawberry.field(description=WHY)
+    def key(self) -> UUID:
+        """Return the key of the account. Raises AccountNotFound for what is no id of one."""
+        found = split_global_id(self.account_id)
+        if found is None or found[0] != ACCOUNT:
+            raise AccountNotFound
+        return found[1]
 
 
-@strawberry.input(name="RetryDeadLetterInput", description="Which dead letter is tried, and why.")
-class RetryDeadLetterInput:
-    """Input of `retryDeadLetter`."""
+@strawberry.input
+class DeadLetterInput:
+    """What inputs have that are about a dead letter."""
 
-    job_id: strawberry.ID = strawberry.field(description=WHICH_JOB)
-    reason: str = strawberry.field(description=WHY_JOB)
+    job_id: strawberry.ID = strawberry.field(description="The dead letter's `id`.")
+    reason: str = strawberry.field(
+        description="Why, in one line of 1 to 200 characters: the owner of the job's account reads "
+        "it in the audit log."
+    )
+
+    def key(self) -> UUID:
+        """Return the key of the job. Raises DeadLetterNotFound for what is no id of one."""
+        try:
+            return UUID(self.job_id)
+        except ValueError:
+            raise DeadLetterNotFound from None
 
 
-@strawberry.input(name="DiscardDeadLetterInput", description="Which one is put away, and why.")
-class DiscardDeadLetterInput:
-    """Input of `discardDeadLetter`."""
-
-    job_id: strawberry.ID = strawberry.field(description=WHICH_JOB)
-    reason: str = strawberry.field(description=WHY_JOB)
+@published.as_input
+class EndAccountSessionsInput(AccountInput):
+    """Whose sessions end, and why."""
 
 
-@strawberry.type(
-    name="EndAccountSessionsSuccess", description="No token of the account works any more."
-)
+@published.as_input
+class SuspendAccountInput(AccountInput):
+    """Which account is suspended, and why."""
+
+
+@published.as_input
+class ReinstateAccountInput(AccountInput):
+    """Which account is opened, and why."""
+
+
+@published.as_input
+class RetryDeadLetterInput(DeadLetterInput):
+    """Which dead letter is tried, and why."""
+
+
+@published.as_input
+class DiscardDeadLetterInput(DeadLetterInput):
+    """Which one is put away, and why."""
+
+
+@published.as_type
 class EndAccountSessionsSuccess:
-    """Success of `endAccountSessions`."""
+    """No token of the account works any more."""
 
     account: ManagedAccountType = strawberry.field(description="The account.")
     ended: int = strawberry.field(description=ENDED)
 
 
-@strawberry.type(
-    name="SuspendAccountSuccess",
-    description="Nobody is logged in to the account or can log in; its owner is told by mail.",
-)
+@published.as_type
 class SuspendAccountSuccess:
-    """Success of `suspendAccount`."""
+    """Nobody is logged in to the account or can log in; its owner is told by mail."""
 
     account: ManagedAccountType = strawberry.field(description="The account.")
     ended: int = strawberry.field(description=ENDED)
 
 
-@strawberry.type(
-    name="ReinstateAccountSuccess",
-    description="The account's owner can log in again, and is told by mail.",
-)
+@published.as_type
 class ReinstateAccountSuccess:
-    """Success of `reinstateAccount`."""
+    """The account's owner can log in again, and is told by mail."""
 
     account: ManagedAccountType = strawberry.field(description="The account.")
 
 
-@strawberry.type(
-    name="RetryDeadLetterSuccess", description="The job waits for a worker, with all its tries."
-)
+@published.as_type
 class RetryDeadLetterSuccess:
-    """Success of `retryDeadLetter`."""
+    """The job waits for a worker, with all its tries."""
 
     job_id: strawberry.ID = strawberry.field(description="The job, under the same `id`.")
 
 
-@strawberry.type(
-    name="DiscardDeadLetterSuccess", description="The job is over, and soon forgotten."
-)
+@published.as_type
 class DiscardDeadLetterSuccess:
-    """Success of `discardDeadLetter`."""
+    """The job is over, and soon forgotten."""
 
     job_id: strawberry.ID = strawberry.field(description="The job.")
 
 
 EndAccountSessionsPayload = Annotated[
     EndAccountSessionsSuccess
-    | ForbiddenType
-    | ReauthenticationRequiredType
+    | AdminRefusals
     | AccountNotFoundType
     | InvalidInputType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("EndAccountSessionsPayload", description="What `endAccountSessions` answers."),
+    | ViewerRefusals,
+    published.as_answer("endAccountSessions"),
 ]
 
 SuspendAccountPayload = Annotated[
     SuspendAccountSuccess
-    | ForbiddenType
-    | ReauthenticationRequiredType
+    | AdminRefusals
     | OwnAccountType
     | AccountNotFoundType
     | InvalidInputType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("SuspendAccountPayload", description="What `suspendAccount` answers."),
+    | ViewerRefusals,
+    published.as_answer("suspendAccount"),
 ]
 
 ReinstateAccountPayload = Annotated[
     ReinstateAccountSuccess
-    | ForbiddenType
-    | ReauthenticationRequiredType
+    | AdminRefusals
     | AccountNotFoundType
     | InvalidInputType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("ReinstateAccountPayload", description="What `reinstateAccount` answers."),
+    | ViewerRefusals,
+    published.as_answer("reinstateAccount"),
 ]
 
 
 RetryDeadLetterPayload = Annotated[
     RetryDeadLetterSuccess
-    | ForbiddenType
-    | ReauthenticationRequiredType
+    | AdminRefusals
     | DeadLetterNotFoundType
     | JobLivesType
     | MailNotOwedType
     | InvalidInputType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("RetryDeadLetterPayload", description="What `retryDeadLetter` answers."),
+    | ViewerRefusals,
+    published.as_answer("retryDeadLetter"),
 ]
 
 DiscardDeadLetterPayload = Annotated[
     DiscardDeadLetterSuccess
-    | ForbiddenType
-    | ReauthenticationRequiredType
+    | AdminRefusals
     | DeadLetterNotFoundType
     | InvalidInputType
-    | UnauthenticatedType
-    | TokenExpiredType
-    | RateLimitedType
-    | UpstreamUnavailableType,
-    strawberry.union("DiscardDeadLetterPayload", description="What `discardDeadLetter` answers."),
+    | ViewerRefusals,
+    published.as_answer("discardDeadLetter"),
 ]
-
-
-def job_key(public_id: str) -> UUID:
-    """Return the key of a job. Raises DeadLetterNotFound for what is no id of one."""
-    try:
-        return UUID(public_id)
-    except ValueError:
-        raise DeadLetterNotFound from None
-
-
-def account_key(public_id: str) -> UUID:
-    """Return the key of an account. Raises AccountNotFound for what is no id of one."""
-    found = split_global_id(public_id)
-    if found is None or found[0] != ACCOUNT:
-        raise AccountNotFound
-    return found[1]
 
 
 @strawberry.type
@@ -229,7 +194,7 @@ class AdministrationMutations:
         account, ended = await info.context.use_cases.end_account_sessions(
             info.context.viewer,
             info.context.client.device,
-            account_id=account_key(input.account_id),
+            account_id=input.key(),
             reason=input.reason,
         )
         return EndAccountSessionsSuccess(account=ManagedAccountType.tell(account), ended=ended)
@@ -250,7 +215,7 @@ class AdministrationMutations:
         account, ended = await info.context.use_cases.suspend_account(
             info.context.viewer,
             info.context.client.device,
-            account_id=account_key(input.account_id),
+            account_id=input.key(),
             reason=input.reason,
         )
         return SuspendAccountSuccess(account=ManagedAccountType.tell(account), ended=ended)
@@ -270,7 +235,7 @@ class AdministrationMutations:
         account = await info.context.use_cases.reinstate_account(
             info.context.viewer,
             info.context.client.device,
-            account_id=account_key(input.account_id),
+            account_id=input.key(),
             reason=input.reason,
         )
         return ReinstateAccountSuccess(account=ManagedAccountType.tell(account))
@@ -290,7 +255,7 @@ class AdministrationMutations:
         job = await info.context.use_cases.retry_dead_letter(
             info.context.viewer,
             info.context.client.device,
-            job_id=job_key(input.job_id),
+            job_id=input.key(),
             reason=input.reason,
         )
         return RetryDeadLetterSuccess(job_id=strawberry.ID(str(job.id)))
@@ -310,7 +275,7 @@ class AdministrationMutations:
         job = await info.context.use_cases.discard_dead_letter(
             info.context.viewer,
             info.context.client.device,
-            job_id=job_key(input.job_id),
+            job_id=input.key(),
             reason=input.reason,
         )
         return DiscardDeadLetterSuccess(job_id=strawberry.ID(str(job.id)))

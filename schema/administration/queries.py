@@ -4,6 +4,7 @@ from uuid import UUID
 
 import strawberry
 
+from schema import published
 from schema.administration.jobs import (
     DeadLetterConnectionType,
     QueueLoadType,
@@ -17,13 +18,14 @@ from schema.context import Info
 from schema.nodes import ACCOUNT, split_global_id
 
 
-@strawberry.type(
-    name="Administration",
-    description="What admins see. Each of its accounts that is shown is noted in the audit log.",
-)
+@published.as_type
 class AdministrationType:
-    """Made for admins alone."""
+    """What admins see.
 
+    Each of its accounts that is shown is noted in the audit log.
+    """
+
+    # Made for admins alone.
     jobs: list[QueueLoadType] = strawberry.field(
         resolver=queue_loads, description="What is in each queue."
     )

@@ -7,15 +7,16 @@ from uuid import UUID
 import strawberry
 
 from domain.accounts import Account, AccountStatus, Role
-from schema.accounts.audit_log import AuditEntryConnectionType, First, Place, audit_page
+from schema import published
+from schema.accounts.audit_log import AuditEntryConnectionType, audit_page
 from schema.accounts.farewell import AccountDeletionType
 from schema.accounts.sessions import SessionType
 from schema.context import Info
 from schema.nodes import ACCOUNT, global_id
+from schema.pages import First, Place
 from schema.scalars import EmailAddress
-from schema.stories.enums import published
 
-published(
+published.as_enum(
     AccountStatus,
     "Whether an account's address is proven.",
     {
@@ -25,7 +26,7 @@ published(
     },
 )
 
-published(
+published.as_enum(
     Role,
     "What an account may do beside using its own things.",
     {
@@ -35,13 +36,14 @@ published(
 )
 
 
-@strawberry.type(
-    name="ManagedAccount",
-    description="An account as admins see it. Its owner can read in the audit log who looked.",
-)
+@published.as_type
 class ManagedAccountType:
-    """The part of an account that is published to admins; only what is guarded makes one."""
+    """An account as admins see it.
 
+    Its owner can read in the audit log who looked.
+    """
+
+    # Only what is guarded makes one.
     key: strawberry.Private[UUID]
     account_id: strawberry.ID = strawberry.field(
         description="The `id` that the account has for its owner."
@@ -92,11 +94,9 @@ class ManagedAccountType:
         return await audit_page(info, self.key, first, after)
 
 
-@strawberry.input(
-    name="AccountLookup", one_of=True, description="Which account: exactly one of these."
-)
-class AccountLookupInput:
-    """An id, or an address."""
+@published.as_choice
+class AccountLookup:
+    """Which account: exactly one of these."""
 
     id: strawberry.Maybe[strawberry.ID] = strawberry.field(
         description="The `id` that it has for its owner."
@@ -106,4 +106,4 @@ class AccountLookupInput:
     )
 
 
-Lookup = Annotated[AccountLookupInput, strawberry.argument(description="Which account.")]
+Lookup = Annotated[AccountLookup, strawberry.argument(description="Which account.")]

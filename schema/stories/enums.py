@@ -1,27 +1,14 @@
 """The domain's enums, published: a description for each value."""
 
-from collections.abc import Mapping
-from enum import Enum, StrEnum
-from typing import Any, TypeVar
+from enum import Enum
 
 import strawberry
 
 from domain.briefs import AgeBand, Genre, Tone
 from domain.stories import StoryStatus
+from schema import published
 
-E = TypeVar("E", bound=StrEnum)
-
-
-def published(kind: type[E], description: str, values: Mapping[E, str]) -> type[E]:
-    """Publish an enum of the domain under its own name. Raises KeyError for a value left out."""
-    strawberry.enum(kind, description=description)
-    definition: Any = kind.__strawberry_definition__  # type: ignore[attr-defined]
-    for value in definition.values:
-        value.description = values[kind(value.value)]
-    return kind
-
-
-published(
+published.as_enum(
     StoryStatus,
     "Where a story stands. The last four are ends: nothing more happens after them, but that an "
     "operator may have a failed story written after all.",
@@ -37,7 +24,7 @@ published(
     },
 )
 
-published(
+published.as_enum(
     AgeBand,
     "Whom a story is for: it decides vocabulary, sentence length and what may happen.",
     {
@@ -50,7 +37,7 @@ published(
     },
 )
 
-published(
+published.as_enum(
     Genre,
     "The kind of story.",
     {
@@ -66,7 +53,7 @@ published(
     },
 )
 
-published(
+published.as_enum(
     Tone,
     "How a story is told.",
     {

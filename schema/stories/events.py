@@ -9,18 +9,18 @@ import strawberry
 from domain import events
 from domain.events import Gap, LibrarySnapshot, Recorded, Snapshot, Told
 from domain.stories import StoryStatus
+from schema import published
 from schema.nodes import STORY, global_id
 from schema.scalars import Cursor
 from schema.stories.types import ChapterType, StoryType, UnfinishedChapterType
 
 
-@strawberry.interface(
-    name="ViewerEvent",
-    description="Something that happened to the viewer's stories. New kinds may be added: skip "
-    "those you do not know, but keep their `cursor`.",
-)
+@published.as_interface
 class ViewerEventType:
-    """What everything has that a follower is told."""
+    """Something that happened to the viewer's stories.
+
+    New kinds may be added: skip those you do not know, but keep their `cursor`.
+    """
 
     cursor: Cursor = strawberry.field(
         description="Its place in this subscription's log. Keep the newest one, and pass it as "
@@ -34,9 +34,9 @@ class ViewerEventType:
         return self.cursor
 
 
-@strawberry.interface(name="StoryEvent", description="Something that happened to one story.")
+@published.as_interface
 class StoryEventType(ViewerEventType):
-    """What an event of one story has."""
+    """Something that happened to one story."""
 
     story_id: strawberry.ID = strawberry.field(description="The `id` of the story.")
 
@@ -55,50 +55,45 @@ class StoryEventType(ViewerEventType):
         return recorded.event.model_dump(exclude={"kind"})
 
 
-@strawberry.type(name="StoryQueued", description="The story waits for a worker.")
+@published.as_type
 class StoryQueuedType(StoryEventType):
-    """Published."""
+    """The story waits for a worker."""
 
     place: int = strawberry.field(description="Its place in line; 1 is next.")
 
 
-@strawberry.type(
-    name="StoryStageChanged", description="The work on the story entered another stage."
-)
+@published.as_type
 class StoryStageChangedType(StoryEventType):
-    """Published."""
+    """The work on the story entered another stage."""
 
     stage: StoryStatus = strawberry.field(description="Where the story stands now.")
 
 
-@strawberry.type(
-    name="StoryRestarted",
-    description="Another attempt goes on from the last finished chapter. Drop the text of "
-    "`fromChapter` and all later ones: other words will come.",
-)
+@published.as_type
 class StoryRestartedType(StoryEventType):
-    """Published."""
+    """Another attempt goes on from the last finished chapter.
+
+    Drop the text of `fromChapter` and all later ones: other words will come.
+    """
 
     attempt: int = strawberry.field(description="The number of the attempt, from 2.")
     from_chapter: int = strawberry.field(description="The first chapter that is written anew.")
 
 
-@strawberry.type(name="ChapterStarted", description="A chapter begins; its text comes next.")
+@published.as_type
 class ChapterStartedType(StoryEventType):
-    """Published."""
+    """A chapter begins; its text comes next."""
 
     chapter: int = strawberry.field(description="Its number, from 1.")
     of: int = strawberry.field(description="How many chapters the story will have.")
     title: str = strawberry.field(description="Its heading, which is not part of the text.")
 
 
-@strawberry.type(
-    name="TextAppended",
-    description="More text of a chapter: a sentence, or what came in 250 ms; at most 2 kB, and at "
-    "most 20 of them a second.",
-)
+@published.as_type
 class TextAppendedType(StoryEventType):
-    """Published."""
+    """More text of a chapter: a sentence, or what came in 250 ms; at most 2 kB, and at most 20 of
+    them a second.
+    """  # noqa: D205 - one sentence, as clients read it
 
     chapter: int = strawberry.field(description="Which chapter it belongs to.")
     offset: int = strawberry.field(
@@ -115,11 +110,9 @@ class TextAppendedType(StoryEventType):
         return {**super()._particular(recorded), "attempt": recorded.origin.epoch}
 
 
-@strawberry.type(
-    name="ChapterCompleted", description="A chapter is done and stored; nothing of it will change."
-)
+@published.as_type
 class ChapterCompletedType(StoryEventType):
-    """Published."""
+    """A chapter is done and stored; nothing of it will change."""
 
     chapter: int = strawberry.field(description="Its number.")
     words: int = strawberry.field(description="How many words it has.")
@@ -129,9 +122,12 @@ class ChapterCompletedType(StoryEventType):
     )
 
 
-@strawberry.type(name="StoryReady", description="The story is done and stored. Nothing follows.")
+@published.as_type
 class StoryReadyType(StoryEventType):
-    """Published."""
+    """The story is done and stored.
+
+    Nothing follows.
+    """
 
     chapters: int = strawberry.field(name="chapterCount", description="How many chapters it has.")
     words: int = strawberry.field(description="How many words it has.")
@@ -141,13 +137,12 @@ class StoryReadyType(StoryEventType):
     )
 
 
-@strawberry.type(
-    name="StoryFailed",
-    description="The story cannot be written. Its finished chapters stay; drop the text of an "
-    "unfinished one. Nothing follows.",
-)
+@published.as_type
 class StoryFailedType(StoryEventType):
-    """Published."""
+    """The story cannot be written.
+
+    Its finished chapters stay; drop the text of an unfinished one. Nothing follows.
+    """
 
     code: str = strawberry.field(description="Stable name of the reason.")
     message: str = strawberry.field(description="A sentence for people.")
@@ -157,25 +152,21 @@ class StoryFailedType(StoryEventType):
     )
 
 
-@strawberry.type(
-    name="StoryCanceled",
-    description="Its owner cancelled the story. Its finished chapters stay; drop the text of an "
-    "unfinished one. Nothing follows.",
-)
+@published.as_type
 class StoryCanceledType(StoryEventType):
-    """Published."""
+    """Its owner cancelled the story.
+
+    Its finished chapters stay; drop the text of an unfinished one. Nothing follows.
+    """
 
     chapters: int = strawberry.field(
         name="chapterCount", description="How many finished chapters stay."
     )
 
 
-@strawberry.type(
-    name="StorySnapshot",
-    description="The story as it stands: put it in the place of all you have of it.",
-)
+@published.as_type
 class StorySnapshotType(StoryEventType):
-    """Published."""
+    """The story as it stands: put it in the place of all you have of it."""
 
     story: StoryType = strawberry.field(
         description="The story. For its text take `chapters` here, which fits the `cursor`."
@@ -198,31 +189,30 @@ class StorySnapshotType(StoryEventType):
         )
 
 
-@strawberry.type(
-    name="StoryGap",
-    description="Events after `cursor` cannot be told any more. A `StorySnapshot` comes next.",
-)
+@published.as_type
 class StoryGapType(StoryEventType):
-    """Published."""
+    """Events after `cursor` cannot be told any more.
+
+    A `StorySnapshot` comes next.
+    """
 
 
-@strawberry.type(
-    name="LibrarySnapshot",
-    description="All unfinished stories as they stand: put them in the place of all unfinished "
-    "ones you have. One that you have and that is not here has ended: fetch it again.",
-)
+@published.as_type
 class LibrarySnapshotType(ViewerEventType):
-    """Published."""
+    """All unfinished stories as they stand: put them in the place of all unfinished ones you have.
+
+    One that you have and that is not here has ended: fetch it again.
+    """
 
     stories: list[StorySnapshotType] = strawberry.field(description="The unfinished stories.")
 
 
-@strawberry.type(
-    name="LibraryGap",
-    description="Events after `cursor` cannot be told any more. A `LibrarySnapshot` comes next.",
-)
+@published.as_type
 class LibraryGapType(ViewerEventType):
-    """Published."""
+    """Events after `cursor` cannot be told any more.
+
+    A `LibrarySnapshot` comes next.
+    """
 
 
 PUBLISHED: dict[type, type[StoryEventType]] = {
@@ -242,22 +232,21 @@ KINDS = (*PUBLISHED.values(), StorySnapshotType, StoryGapType, LibrarySnapshotTy
 """All that the interfaces stand for: the schema must be told, as no field names them."""
 
 
-_shown: WeakKeyDictionary[Recorded, StoryEventType] = WeakKeyDictionary()
+_shown: WeakKeyDictionary[Recorded | Snapshot, StoryEventType] = WeakKeyDictionary()
 
 
 def publish(told: Told) -> ViewerEventType:
     """Make the published form of what a follower is told.
 
-    An event has one for all its followers, by which they can share what is made of it.
+    An event has one for all its followers, and so has a snapshot that was taken for many: by that
+    they can share what is made of it.
     """
     match told:
-        case Recorded():
+        case Recorded() | Snapshot():
             shown = _shown.get(told)
             if shown is None:
-                shown = _shown[told] = PUBLISHED[type(told.event)].publish(told)
+                shown = _shown[told] = _publish(told)
             return shown
-        case Snapshot():
-            return StorySnapshotType.tell(told)
         case LibrarySnapshot():
             return LibrarySnapshotType(
                 cursor=Cursor(str(told.cursor)),
@@ -266,6 +255,12 @@ def publish(told: Told) -> ViewerEventType:
             )
         case Gap():
             return _gap(told)
+
+
+def _publish(told: Recorded | Snapshot) -> StoryEventType:
+    if isinstance(told, Snapshot):
+        return StorySnapshotType.tell(told)
+    return PUBLISHED[type(told.event)].publish(told)
 
 
 def _gap(gap: Gap) -> ViewerEventType:

@@ -6,13 +6,14 @@ import strawberry
 
 from domain.briefs import AgeBand, Genre, StoryBrief, Tone
 from domain.stories import StoryStatus
+from schema import published
 from schema.scalars import LanguageTag
 from schema.stories import enums as _enums  # noqa: F401 - publishes the enums used here
 
 
-@strawberry.input(name="CharacterInput", description="Someone who is to take part.")
+@published.as_input
 class CharacterInput:
-    """Part of `RequestStoryInput`."""
+    """Someone who is to take part."""
 
     name: str = strawberry.field(description="What they are called: 1 to 40 characters.")
     role: str | None = strawberry.field(
@@ -23,13 +24,9 @@ class CharacterInput:
     )
 
 
-@strawberry.input(
-    name="StoryLengthInput",
-    one_of=True,
-    description="How long a story is to be, in one of the two measures.",
-)
+@published.as_choice
 class StoryLengthInput:
-    """Part of `RequestStoryInput`."""
+    """How long a story is to be, in one of the two measures."""
 
     words: int | None = strawberry.field(
         default=strawberry.UNSET, description="In words, 100 to 5000."
@@ -40,13 +37,13 @@ class StoryLengthInput:
     )
 
 
-@strawberry.input(
-    name="RequestStoryInput",
-    description="What a story is to be like. All may be left out: `{}` is a request too, for a "
-    "story of four minutes about the account's interests.",
-)
+@published.as_input
 class RequestStoryInput:
-    """Input of `requestStory`."""
+    """What a story is to be like.
+
+    All may be left out: `{}` is a request too, for a story of four minutes about the account's
+    interests.
+    """
 
     idea: str | None = strawberry.field(
         default=None, description="A free wish, at most 500 characters."
@@ -116,16 +113,16 @@ class RequestStoryInput:
         return wishes
 
 
-@strawberry.input(name="CancelStoryInput", description="Which story is not wanted any more.")
+@published.as_input
 class CancelStoryInput:
-    """Input of `cancelStory`."""
+    """Which story is not wanted any more."""
 
     story_id: strawberry.ID = strawberry.field(description="The `id` of the story.")
 
 
-@strawberry.input(name="StoryFilter", description="Which stories a list shows.")
+@published.as_input
 class StoryFilter:
-    """Argument of a list of stories."""
+    """Which stories a list shows."""
 
     status: list[StoryStatus] | None = strawberry.field(
         default=None, description="Only those that stand here; null or empty for all."

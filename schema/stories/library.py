@@ -1,13 +1,13 @@
 """The library: an account's stories as a Relay connection with keyset cursors."""
 
-from dataclasses import replace
 from typing import Annotated
 
 import strawberry
 
+from schema import published
 from schema.context import Info
 from schema.nodes import ACCOUNT, NodeType, key_of
-from schema.pages import PageInfoType, check_size, read_place, write_place
+from schema.pages import First, PageInfoType, Place, read_page
 from schema.scalars import Cursor
 from schema.stories.enums import StoryOrder
 from schema.stories.inputs import StoryFilter
@@ -15,17 +15,17 @@ from schema.stories.types import StoryType
 from usecases.ports.reads import StoriesPage
 
 
-@strawberry.type(name="StoryEdge", description="A story in a list.")
+@published.as_type
 class StoryEdgeType:
-    """Relay's edge."""
+    """A story in a list."""
 
     cursor: Cursor = strawberry.field(description="Its place in the list.")
     node: StoryType = strawberry.field(description="The story.")
 
 
-@strawberry.type(name="StoryConnection", description="A page of a list of stories.")
+@published.as_type
 class StoryConnectionType:
-    """Relay's connection."""
+    """A page of a list of stories."""
 
     page: strawberry.Private[StoriesPage]
 
@@ -46,12 +46,8 @@ class StoryConnectionType:
 async def stories(
     info: Info,
     account: strawberry.Parent[NodeType],
-    first: Annotated[
-        int, strawberry.argument(description="How many are wanted at most, 1 to 100.")
-    ] = 20,
-    after: Annotated[
-        Cursor | None, strawberry.argument(description="The place after which the page begins.")
-    ] = None,
+    first: First = 20,
+    after: Place = None,
     chosen: Annotated[
         StoryFilter | None,
         strawberry.argument(name="filter", description="Which stories; all if left out."),
@@ -61,23 +57,14 @@ async def stories(
     ] = StoryOrder.REQUESTED_AT_DESC,
 ) -> StoryConnectionType:
     """Answer with a page of the account's stories; only its owner ever holds an account."""
-    check_size(first)
     page = StoriesPage(
         account_id=key_of(ACCOUNT, account.id, path=()),
         limit=first,
-        after=None if after is None else read_place(after),
         statuses=tuple((chosen and chosen.status) or ()),
         oldest_first=order_by is StoryOrder.REQUESTED_AT_ASC,
     )
-    found = await info.context.reads.stories_of(replace(page, limit=first + 1))
-    edges = [
-        StoryEdgeType(cursor=write_place(story.requested_at, story.id), node=StoryType.tell(story))
-        for story in found[:first]
-    ]
-    return StoryConnectionType(
-        page=page,
-        edges=edges,
-        page_info=PageInfoType.tell(
-            [edge.cursor for edge in edges], more=len(found) > first, after=after
-        ),
+    placed, page_info = await read_page(
+        info.context.reads.stories_of, page, after, lambda story: (story.requested_at, story.id)
     )
+    edges = [StoryEdgeType(cursor=cursor, node=StoryType.tell(story)) for cursor, story in placed]
+    return StoryConnectionType(page=page, edges=edges, page_info=page_info)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import strawberry
 
+from schema import published
 from schema.refusals import (
     ConflictType,
     InvalidInputType,
@@ -17,21 +18,21 @@ from schema.refusals import (
 from schema.stories.types import StoryType
 
 
-@strawberry.type(
-    name="RequestStorySuccess",
-    description="The story is queued. Follow it with the subscription `storyEvents`.",
-)
+@published.as_type
 class RequestStorySuccess:
-    """Success of `requestStory`."""
+    """The story is queued.
+
+    Follow it with the subscription `storyEvents`.
+    """
 
     story: StoryType = strawberry.field(
         description="The story, or the first one that was asked for with the same key."
     )
 
 
-@strawberry.type(name="CancelStorySuccess", description="The story will not be written further.")
+@published.as_type
 class CancelStorySuccess:
-    """Success of `cancelStory`."""
+    """The story will not be written further."""
 
     story: StoryType = strawberry.field(description="The story; its finished chapters stay.")
 
@@ -44,7 +45,7 @@ RequestStoryPayload = Annotated[
     | UnauthenticatedType
     | TokenExpiredType
     | UpstreamUnavailableType,
-    strawberry.union("RequestStoryPayload", description="What `requestStory` answers."),
+    published.as_answer("requestStory"),
 ]
 
 CancelStoryPayload = Annotated[
@@ -54,5 +55,5 @@ CancelStoryPayload = Annotated[
     | UnauthenticatedType
     | TokenExpiredType
     | UpstreamUnavailableType,
-    strawberry.union("CancelStoryPayload", description="What `cancelStory` answers."),
+    published.as_answer("cancelStory"),
 ]

@@ -8,15 +8,16 @@ import strawberry
 from domain.briefs import AgeBand, Character, Genre, StoryBrief, Tone
 from domain.events import Snapshot
 from domain.stories import Chapter, Story, StoryStatus, joined
+from schema import published
 from schema.context import Info
 from schema.nodes import STORY, NodeType, global_id
 from schema.scalars import Cursor, LanguageTag
 from schema.stories import enums as _enums  # noqa: F401 - publishes the enums used here
 
 
-@strawberry.type(name="Character", description="Someone who takes part in a story.")
+@published.as_type
 class CharacterType:
-    """The published form of a character."""
+    """Someone who takes part in a story."""
 
     name: str = strawberry.field(description="What they are called: 1 to 40 characters.")
     role: str | None = strawberry.field(description="What they are, like `a brave lighthouse cat`.")
@@ -28,12 +29,12 @@ class CharacterType:
         return cls(name=character.name, role=character.role, traits=list(character.traits))
 
 
-@strawberry.type(
-    name="StoryBrief",
-    description="A request as it was understood. What is null was left to the storyteller.",
-)
+@published.as_type
 class StoryBriefType:
-    """The published form of a brief."""
+    """A request as it was understood.
+
+    What is null was left to the storyteller.
+    """
 
     idea: str | None = strawberry.field(description="A free wish, at most 500 characters.")
     audience: AgeBand = strawberry.field(description="Whom it is for.")
@@ -73,11 +74,9 @@ class StoryBriefType:
         )
 
 
-@strawberry.type(
-    name="Chapter", description="A part of a story that is done: its text does not change any more."
-)
+@published.as_type
 class ChapterType:
-    """The published form of a chapter."""
+    """A part of a story that is done: its text does not change any more."""
 
     number: int = strawberry.field(description="Its place in the story, from 1.")
     title: str = strawberry.field(description="Its heading, which is not part of the text.")
@@ -101,11 +100,9 @@ class ChapterType:
         )
 
 
-@strawberry.type(
-    name="UnfinishedChapter", description="A chapter that is being written, as far as it was told."
-)
+@published.as_type
 class UnfinishedChapterType:
-    """Published."""
+    """A chapter that is being written, as far as it was told."""
 
     number: int = strawberry.field(description="Its place in the story, from 1.")
     title: str = strawberry.field(description="Its heading, which is not part of the text.")
@@ -121,13 +118,11 @@ class UnfinishedChapterType:
         return cls(number=snapshot.chapter, title=snapshot.title, text=snapshot.text)
 
 
-@strawberry.type(
-    name="StoryProgress",
-    description="How far a story was told at one moment: the same that its followers have at "
-    "`cursor`, for clients that poll. All fields fit together.",
-)
+@published.as_type
 class StoryProgressType:
-    """Published."""
+    """How far a story was told at one moment: the same that its followers have at `cursor`, for
+    clients that poll. All fields fit together.
+    """  # noqa: D205 - one sentence, as clients read it
 
     cursor: Cursor = strawberry.field(
         description="Its place in the story's events: pass it to `storyEvents` as `after` to go on "
@@ -163,25 +158,28 @@ class StoryProgressType:
         )
 
 
-@strawberry.type(name="TokenUsage", description="What the model counted, over all attempts.")
+@published.as_type
 class TokenUsageType:
-    """The published form of a usage."""
+    """What the model counted, over all attempts."""
 
     input_tokens: int = strawberry.field(description="Tokens that the model was given.")
     output_tokens: int = strawberry.field(description="Tokens that the model wrote.")
 
 
-@strawberry.type(name="StoryFailure", description="Why a story could not be written.")
+@published.as_type
 class StoryFailureType:
-    """The published form of a failure."""
+    """Why a story could not be written."""
 
     code: str = strawberry.field(description="Stable name of the reason.")
     message: str = strawberry.field(description="A sentence for people.")
 
 
-@strawberry.type(name=STORY, description="A story made for one account. Only its owner sees it.")
+@published.as_type
 class StoryType(NodeType):
-    """The published part of a story."""
+    """A story made for one account.
+
+    Only its owner sees it.
+    """
 
     story: strawberry.Private[Story]
 

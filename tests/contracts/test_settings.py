@@ -16,7 +16,8 @@ from pydantic import SecretStr
 from bootstrap.container import lockout_policy
 from bootstrap.second_factors import passkey_scope
 from bootstrap.secrets import NAMES, development_secrets
-from bootstrap.settings import Settings, SettingsInvalid, load_settings
+from bootstrap.settings import Settings
+from bootstrap.settings_loading import SettingsInvalid, load_settings
 from bootstrap.settings_reference import (
     EXAMPLE,
     FORCED,

@@ -25,7 +25,7 @@ from bootstrap.cli import (
     verify,
 )
 from bootstrap.household import ROOT
-from bootstrap.settings import SettingsInvalid
+from bootstrap.settings_loading import SettingsInvalid
 from db.database import SqlDatabase, create_engine
 from db.job_desk import SqlJobDesk
 from db.reads import SqlReads

@@ -10,9 +10,8 @@ from domain.jobs import Job
 from domain.sessions import AccessClaims, Device
 from usecases.administration.authorize_admin import AuthorizeAdmin
 from usecases.administration.dead_letters import discard
-from usecases.administration.managed_accounts import Reason
+from usecases.administration.managed_accounts import checked_reason
 from usecases.ports.transactions import Database
-from usecases.validation import checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class DiscardDeadLetter:
         """
         async with self.database.begin() as work:
             admin = await self.authorize_admin.within(work, claims, device)
-            why = checked(Reason, {"reason": reason}).reason
+            why = checked_reason(reason)
             job = await discard(work, job_id)
             await admin.record(
                 work,

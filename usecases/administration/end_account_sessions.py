@@ -10,9 +10,8 @@ from domain.audit import Act
 from domain.sessions import AccessClaims, Device, SessionEnd
 from usecases.accounts.revocation import Revocation
 from usecases.administration.authorize_admin import UNTOLD, AuthorizeAdmin
-from usecases.administration.managed_accounts import Reason, lock_managed
+from usecases.administration.managed_accounts import checked_reason, lock_managed
 from usecases.ports.transactions import Database
-from usecases.validation import checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class EndAccountSessions:
         """
         async with self.database.begin() as work:
             admin = await self.authorize_admin.within(work, claims, device)
-            why = checked(Reason, {"reason": reason}).reason
+            why = checked_reason(reason)
             account = await lock_managed(work, account_id)
             every = await work.sessions.lock_open(account.id)
             ended = await self.revocation.end(work, every, SessionEnd.ENDED_BY_ADMIN, UNTOLD)

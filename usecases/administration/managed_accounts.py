@@ -10,12 +10,18 @@ from domain.entity import Value
 from domain.refusals import AccountNotFound
 from domain.text import one_line
 from usecases.ports.transactions import Work
+from usecases.validation import checked
 
 
 class Reason(Value):
     """Why an admin does something."""
 
     reason: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(one_line)]
+
+
+def checked_reason(reason: str) -> str:
+    """Return the reason as it is recorded. Raises InvalidInput."""
+    return checked(Reason, {"reason": reason}).reason
 
 
 async def lock_managed(work: Work, account_id: UUID) -> Account:

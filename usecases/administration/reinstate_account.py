@@ -10,10 +10,9 @@ from domain.audit import Act
 from domain.deliveries import DeliveryKind
 from domain.sessions import AccessClaims, Device
 from usecases.administration.authorize_admin import AuthorizeAdmin
-from usecases.administration.managed_accounts import Reason, lock_managed
+from usecases.administration.managed_accounts import checked_reason, lock_managed
 from usecases.deliveries.owe import OweMail
 from usecases.ports.transactions import Database
-from usecases.validation import checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class ReinstateAccount:
         """
         async with self.database.begin() as work:
             admin = await self.authorize_admin.within(work, claims, device)
-            why = checked(Reason, {"reason": reason}).reason
+            why = checked_reason(reason)
             account = await lock_managed(work, account_id)
             if account.is_suspended:
                 account.reinstate()

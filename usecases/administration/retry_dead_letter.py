@@ -11,10 +11,9 @@ from domain.refusals import JobLives
 from domain.sessions import AccessClaims, Device
 from usecases.administration.authorize_admin import AuthorizeAdmin
 from usecases.administration.dead_letters import revive
-from usecases.administration.managed_accounts import Reason
+from usecases.administration.managed_accounts import checked_reason
 from usecases.ports.time_and_chance import Clock
 from usecases.ports.transactions import Database, Taken
-from usecases.validation import checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class RetryDeadLetter:
         try:
             async with self.database.begin() as work:
                 admin = await self.authorize_admin.within(work, claims, device)
-                why = checked(Reason, {"reason": reason}).reason
+                why = checked_reason(reason)
                 job = await revive(work, job_id, self.clock.now())
                 await admin.record(
                     work,

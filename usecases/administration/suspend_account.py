@@ -12,11 +12,10 @@ from domain.refusals import OwnAccount
 from domain.sessions import AccessClaims, Device, SessionEnd
 from usecases.accounts.revocation import Revocation
 from usecases.administration.authorize_admin import UNTOLD, AuthorizeAdmin
-from usecases.administration.managed_accounts import Reason, lock_managed
+from usecases.administration.managed_accounts import checked_reason, lock_managed
 from usecases.deliveries.owe import OweMail
 from usecases.ports.time_and_chance import Clock
 from usecases.ports.transactions import Database
-from usecases.validation import checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class SuspendAccount:
         """
         async with self.database.begin() as work:
             admin = await self.authorize_admin.within(work, claims, device)
-            why = checked(Reason, {"reason": reason}).reason
+            why = checked_reason(reason)
             if account_id == admin.account_id:
                 raise OwnAccount
             # Held, so that a log-in that has come so far is over, or finds it suspended.

@@ -14,7 +14,8 @@ from starlette.types import Message
 
 from adapters.heartbeat import Heartbeat
 from api.app import create_app
-from bootstrap.settings import Settings, SettingsInvalid
+from bootstrap.settings import Settings
+from bootstrap.settings_loading import SettingsInvalid
 from tests.integration.api.service import logs_restored, served, settings
 
 

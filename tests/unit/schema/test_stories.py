@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, cast
@@ -74,23 +75,28 @@ class Browser:
     house: House = field(default_factory=House)
     account: Account | None = None
 
-    @property
-    def context(self) -> Context:
-        house, account = self.house, self.account
-        use_cases = SimpleNamespace(
-            request_story=house.request_story,
+    @cached_property
+    def use_cases(self) -> SimpleNamespace:
+        """The same for all contexts, as in a process."""
+        house = self.house
+        return SimpleNamespace(
+            request_story=lambda order: house.request_story(order),
             cancel_story=CancelStory(house.database, house.events, house.clock),
             follow_story=FollowStory(house.reads, house.events, house.clock),
             follow_account=FollowAccount(house.reads, house.events, house.clock),
             show_progress=ShowProgress(house.reads, house.events, house.clock),
         )
+
+    @property
+    def context(self) -> Context:
+        house, account = self.house, self.account
         claims = None
         if account is not None:
             claims = AccessClaims(
                 account_id=account.id, session_id=account.id, expires_at=START + timedelta(days=1)
             )
         return Context(
-            use_cases=cast("UseCases", use_cases),
+            use_cases=cast("UseCases", self.use_cases),
             reads=house.reads,
             client=Client("203.0.113.7", "Firefox"),
             request_id="request",

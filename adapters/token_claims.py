@@ -1,6 +1,8 @@
-"""What every format of access tokens has in common: how long it is, and when it is good."""
+"""What every format of access tokens has in common: what it says, and when it is good."""
 
 from datetime import datetime, timedelta
+
+from uuid_utils.compat import uuid7
 
 from domain.refusals import TokenExpired, Unauthenticated
 from domain.sessions import AccessClaims
@@ -10,6 +12,17 @@ LEEWAY = timedelta(seconds=10)
 
 LONGEST = 2048
 """Ours have about 450 characters; what is longer is not even parsed."""
+
+
+def stated(claims: AccessClaims, *, issuer: str, audience: str) -> dict[str, str]:
+    """Return what a token says beside its times, which each format writes in its own way."""
+    return {
+        "iss": issuer,
+        "aud": audience,
+        "sub": str(claims.account_id),
+        "sid": str(claims.session_id),
+        "jti": str(uuid7()),
+    }
 
 
 def judged(claims: AccessClaims, issued_at: datetime, now: datetime) -> AccessClaims:
