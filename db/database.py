@@ -124,6 +124,7 @@ def create_engine(
         asyncpg_url(url),
         pool_size=pool_size,
         max_overflow=0,
+        pool_use_lifo=True,  # what was used a moment ago need not be asked whether it lives
         pool_timeout=10,
         hide_parameters=True,  # values of a failed statement may be addresses and hashes
         json_serializer=lambda value: orjson.dumps(value).decode(),
@@ -142,7 +143,7 @@ def create_engine(
     )
     event.listen(engine.sync_engine, "connect", _prepare)
     event.listen(engine.sync_engine, "checkin", _note_rest)
-    event.listen(engine.sync_engine, "checkout", SignsOfLife(silence / 5, silence / 2))
+    event.listen(engine.sync_engine, "checkout", SignsOfLife(silence / 4, silence / 2))
     event.listen(engine.sync_engine, "handle_error", _give_up_silent)
     return engine
 

@@ -12,7 +12,9 @@ from sqlalchemy import (
     Interval,
     RowMapping,
     Select,
+    and_,
     bindparam,
+    exists,
     func,
     or_,
     select,
@@ -40,20 +42,8 @@ QUEUED_AT_ONCE = 1000
 """How many jobs are queued at once whose time has come, and as many whose worker fell silent."""
 
 # An index finds what is older than a time that stands still, as the clock's does not.
-COME = (
-    select(JOB.id)
-    .where(SCHEDULED_JOB, JOB.run_at <= func.statement_timestamp())
-    .order_by(JOB.run_at)
-    .limit(QUEUED_AT_ONCE)
-    .with_for_update(skip_locked=True)
-)
-SILENT = (
-    select(JOB.id)
-    .where(RUNNING_JOB, JOB.lease_until <= func.statement_timestamp())
-    .order_by(JOB.lease_until)
-    .limit(QUEUED_AT_ONCE)
-    .with_for_update(skip_locked=True)
-)
+COME = and_(SCHEDULED_JOB, JOB.run_at <= func.statement_timestamp())
+SILENT = and_(RUNNING_JOB, JOB.lease_until <= func.statement_timestamp())
 
 
 class SqlJobDesk:
@@ -121,16 +111,24 @@ class SqlJobDesk:
     async def due(self, limit: int, known: Sequence[Terms]) -> list[Job]:
         """Queue the jobs whose time has come or whose worker fell silent; tell who must be woken.
 
-        Only who is at the head of a queue is woken again, so a backlog costs nothing.
+        Only who is at the head of a queue is woken again, so a backlog costs nothing. Where there
+        is nothing to do, it costs one query.
         """
-        await self._rows(COMING)
-        woken = await self._rows(_waking(limit, _kinds(known)), {"wake_again": self._wake_again})
+        kinds, wake_again = _kinds(known), {"wake_again": self._wake_again}
+        with failing_closed():
+            async with self._single.connect() as connection:
+                found = (await connection.execute(_looking(limit, kinds), wake_again)).one()
+                if found.come:
+                    await connection.execute(COMING)
+                elif not found.unwoken:
+                    return []
+                woken = (await connection.execute(_waking(limit, kinds), wake_again)).mappings()
         jobs = [as_job(row) for row in woken]
         return sorted(jobs, key=lambda job: (job.queue, job.priority, job.turn, job.id))
 
     async def tick(self, schedules: Sequence[Schedule]) -> list[Job]:
         """Promise the tasks of schedules whose time has come: one job a tick, whoever asks."""
-        return await tick(self._engine, schedules)
+        return await tick(self._engine, self._single, schedules)
 
     async def _end(self, lease: Lease, state: JobState, **values: Any) -> None:  # noqa: ANN401
         await self._change(lease, **FREE, state=state, finished_at=NOW, **values)
@@ -188,7 +186,26 @@ def _claiming(kinds: Kinds) -> Executable:
 
 
 @cache
+def _looking(limit: int, kinds: Kinds) -> Executable:
+    return select(
+        or_(exists().where(COME), exists().where(SILENT)).label("come"),
+        exists(_unwoken(limit, kinds)).label("unwoken"),
+    )
+
+
+@cache
 def _waking(limit: int, kinds: Kinds) -> Executable:
+    unwoken = _unwoken(limit, kinds).with_for_update(skip_locked=True)
+    return (
+        update_rows(TABLE)
+        .where(JOB.id == func.any(_array(unwoken)))
+        .values(woken_at=NOW)
+        .returning(TABLE)
+    )
+
+
+def _unwoken(limit: int, kinds: Kinds) -> Select[Any]:
+    """Choose the jobs at the heads of the queues that wait, and were woken long ago or never."""
     heads = union_all(
         *(
             select(JOB.id)
@@ -199,17 +216,15 @@ def _waking(limit: int, kinds: Kinds) -> Executable:
         )
     )
     long_ago = NOW - bindparam("wake_again", type_=Interval)
-    unwoken = (
-        select(JOB.id)
-        .where(JOB.id.in_(heads), QUEUED_JOB, or_(JOB.woken_at.is_(None), JOB.woken_at < long_ago))
-        .with_for_update(skip_locked=True)
+    return select(JOB.id).where(
+        JOB.id.in_(heads), QUEUED_JOB, or_(JOB.woken_at.is_(None), JOB.woken_at < long_ago)
     )
-    return (
-        update_rows(TABLE)
-        .where(JOB.id == func.any(_array(unwoken)))
-        .values(woken_at=NOW)
-        .returning(TABLE)
-    )
+
+
+def _first(chosen: ColumnElement[bool], order: ColumnElement[Any]) -> Select[Any]:
+    """Choose a thousand of them at most, and those that nobody else is at."""
+    jobs = select(JOB.id).where(chosen).order_by(order).limit(QUEUED_AT_ONCE)
+    return jobs.with_for_update(skip_locked=True)
 
 
 def _array(chosen: Select[Any]) -> ColumnElement[Any]:
@@ -219,7 +234,13 @@ def _array(chosen: Select[Any]) -> ColumnElement[Any]:
 
 COMING = (
     update_rows(TABLE)
-    .where(JOB.id == func.any(func.array_cat(_array(COME), _array(SILENT))))
+    .where(
+        JOB.id
+        == func.any(
+            func.array_cat(
+                _array(_first(COME, JOB.run_at)), _array(_first(SILENT, JOB.lease_until))
+            )
+        )
+    )
     .values(**WAITS)
-    .returning(JOB.id)
 )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy import update as update_rows
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -16,18 +16,24 @@ from domain.jobs import Job, Schedule
 TABLE = SQLModel.metadata.tables[ScheduleRow.__tablename__]
 SCHEDULE = TABLE.c
 
+CLOCK = select(NOW.label("now")).subquery("clock")
+EXPECTED = select(CLOCK.c.now, SCHEDULE.name, SCHEDULE.next_at).select_from(
+    CLOCK.outerjoin(TABLE, SCHEDULE.name.in_(bindparam("names", expanding=True)))
+)
 
-async def tick(engine: AsyncEngine, schedules: Sequence[Schedule]) -> list[Job]:
+
+async def tick(
+    engine: AsyncEngine, single: AsyncEngine, schedules: Sequence[Schedule]
+) -> list[Job]:
     """Promise the tasks of schedules whose time has come by PostgreSQL's clock.
 
-    Where nothing is due, that costs one query.
+    Where nothing is due, that costs one query; `single` runs statements without transactions.
     """
-    async with engine.connect() as connection:
-        single = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        now, expected = await _expected(single, [schedule.name for schedule in schedules])
+    async with single.connect() as connection:
+        now, expected = await _expected(connection, [schedule.name for schedule in schedules])
         for schedule in schedules:
             if expected.get(schedule.name, LATER) > schedule.next_after(now):
-                await _expect(single, schedule, now)
+                await _expect(connection, schedule, now)
     jobs = []
     for schedule in schedules:
         if expected.get(schedule.name, LATER) <= now:
@@ -43,11 +49,7 @@ async def _expected(
     connection: AsyncConnection, names: Sequence[str]
 ) -> tuple[datetime, dict[str, datetime]]:
     """Return PostgreSQL's time, and when the schedules are due that it knows."""
-    clock = select(NOW.label("now")).subquery("clock")
-    known = select(clock.c.now, SCHEDULE.name, SCHEDULE.next_at).select_from(
-        clock.outerjoin(TABLE, SCHEDULE.name.in_(names))
-    )
-    rows = (await connection.execute(known)).all()
+    rows = (await connection.execute(EXPECTED, {"names": names})).all()
     return rows[0].now, {row.name: row.next_at for row in rows if row.name is not None}
 
 

@@ -9,7 +9,6 @@ from math import inf
 from socket import gethostname
 from typing import Any
 
-from arq import func
 from arq.connections import ArqRedis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff, NoBackoff
@@ -18,14 +17,19 @@ from redis.exceptions import RedisError
 from adapters.listening import stop
 from adapters.queue import arq_redis, arq_redis_settings, pack, unpack
 from adapters.redis_pool import ParallelPool, patient_pool
+from bootstrap.collector import look_seldom
 from domain.jobs import Queue
-from workers.queue_worker import QueueWorker, Run, drain
+from workers.queue_worker import NOTHING, QueueWorker, Run, drain
 
 Crew = Callable[[], AbstractAsyncContextManager[Run]]
 """Opens all that a worker works with, and closes it when the worker ends."""
 
 HOST = "storyloom:host"
 """The queue of arq's own worker, which is always empty: what it runs are the others."""
+
+LIFE_SECONDS = 10
+"""How often arq's own worker shows that it lives, for a second longer than that: it looks a moment
+later each time, and has nothing else to look for."""
 
 TRIES_AT_START = 60
 """A process that finds no Redis ends after half a minute; one that lives waits for ever."""
@@ -52,15 +56,17 @@ def arq_settings(
         _heed_signals()
         run = await running.enter_async_context(crew())
         await running.enter_async_context(_serving(redis_url, slots, run, drain_seconds))
+        look_seldom()
 
     async def close(_: dict[str, Any]) -> None:
         await running.aclose()
 
     return {
-        "functions": [func(_nothing, name="nothing")],
+        "functions": [NOTHING],
         "queue_name": HOST,
         "health_check_key": f"{HOST}:{gethostname()}:health-check",
-        "health_check_interval": 10,
+        "health_check_interval": LIFE_SECONDS,
+        "poll_delay": LIFE_SECONDS + 0.2,
         "redis_pool": host,
         "redis_settings": arq_redis_settings(redis_url),
         "job_serializer": pack,
@@ -108,7 +114,3 @@ async def _serving(
         redis.set_retry(NEVER)  # what arq cannot clear up at once runs out
         await drain(workers, drain_seconds)
         await redis.aclose(close_connection_pool=True)
-
-
-async def _nothing(ctx: dict[str, Any]) -> None:
-    """Do nothing: arq starts no worker without a function."""

@@ -1,6 +1,7 @@
 """What jobs cost in PostgreSQL, also when a hundred thousand wait."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from time import perf_counter
 from uuid import uuid4
 
@@ -90,15 +91,35 @@ async def test_steps_read_as_many_rows_as_they_need(engine: AsyncEngine) -> None
     _, lease = await claimed(desk, Queue.MAIL)
     await desk.renew(lease)
     await desk.release(lease)
+    _, lease = await claimed(desk, Queue.MAIL)
+    await desk.retry(lease, timedelta(), "at once")
     await desk.due(100, KNOWN)
     database = SqlDatabase(engine, FakeJobQueue())
     async with database.begin() as work:
         await work.jobs.add(SendDeliveryTask(delivery_id=uuid4()), account_id=uuid4())
     statements = tuple(asked)
-    assert [statement.split()[0] for statement, _ in statements] == [*["UPDATE"] * 5, "INSERT"]
+    assert [statement.split()[0] for statement, _ in statements] == [
+        *["UPDATE"] * 5,
+        "SELECT",
+        *["UPDATE"] * 2,
+        "INSERT",
+    ]
     for statement, parameters in statements:
         async with engine.connect() as connection:
             rows = await connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
             plan = "\n".join(row[0] for row in rows)
         assert "Seq Scan" not in plan, plan
         assert "Sort Key: jobs_1.priority" not in plan, plan
+
+
+async def test_where_nothing_is_due_a_look_is_one_query(engine: AsyncEngine) -> None:
+    await backlog(engine, 100)
+    asked: list[str] = []
+    event.listen(
+        engine.sync_engine,
+        "before_cursor_execute",
+        lambda _c, _cu, statement, *_: asked.append(statement.split()[0]),
+    )
+    desk = SqlJobDesk(engine, wake_again=timedelta(hours=1))
+    assert await desk.due(100, KNOWN) == []
+    assert asked == ["SELECT"]
