@@ -70,11 +70,14 @@ class ParallelPool(ConnectionPool):
         return connection
 
     async def release(self, connection: AbstractConnection) -> None:
-        """Take a connection back, and let the next caller have it."""
+        """Take a connection back, for the next caller. Raises KeyError where it was not out."""
+        # A caller that is cancelled right here may give it back once more.
+        was_out = connection in self._in_use_connections
         try:
             await super().release(connection)
         finally:
-            self._free.release()
+            if was_out:
+                self._free.release()
 
 
 @asynccontextmanager
