@@ -19,7 +19,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from adapters.listening import PULSE, messages
 from adapters.redis_pool import SILENCE, patient_pool
-from domain.jobs import Job, Queue
+from domain.jobs import Job, Terms
 
 CALL_OFF = "storyloom:jobs:call-off"
 """The channel that tells all workers which jobs to stop."""
@@ -50,29 +50,30 @@ def arq_redis(url: str, silence: float = SILENCE) -> ArqRedis:
     return ArqRedis(patient_pool(url, silence), job_serializer=pack, job_deserializer=unpack)
 
 
-def arq_queue(queue: Queue) -> str:
-    """Return the name under which arq knows a queue."""
-    return f"storyloom:{queue}"
+def permits(jobs: Job | Terms) -> str:
+    """Return the key where permits for such jobs lie: only workers that know them wait there."""
+    return f"storyloom:{jobs.queue}:{jobs.kind}:{jobs.version}"
 
 
 class ArqQueue:
     """Implements `JobQueue`.
 
-    What it puts into a queue are permits: each lets a worker take one job, whichever is next then.
+    What it puts there are permits: each lets a worker take one job of the queue, whichever is next
+    then.
     """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
     async def wake(self, jobs: Sequence[Job]) -> None:
-        """Put a permit for each of the jobs into its queue, unless it waits there already."""
-        permits: dict[Queue, dict[str, int]] = {}
+        """Put a permit there for each of the jobs, unless it lies there already."""
+        given: dict[str, dict[str, int]] = {}
         now = timestamp_ms()
         for job in jobs:
-            permits.setdefault(job.queue, {})[f"{job.id}:{job.attempt}"] = now
+            given.setdefault(permits(job), {})[f"{job.id}:{job.attempt}"] = now
         async with self._redis.pipeline(transaction=False) as pipeline:
-            for queue, scores in permits.items():
-                pipeline.zadd(arq_queue(queue), scores)
+            for key, scores in given.items():
+                pipeline.zadd(key, scores)
             await pipeline.execute()
 
     async def call_off(self, job_ids: Sequence[UUID]) -> None:

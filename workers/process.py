@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from math import inf
 from socket import gethostname
 from typing import Any
@@ -12,24 +12,22 @@ from typing import Any
 from arq.connections import ArqRedis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff, NoBackoff
-from redis.exceptions import RedisError
 
 from adapters.listening import stop
 from adapters.queue import arq_redis, arq_redis_settings, pack, unpack
-from adapters.redis_pool import ParallelPool, patient_pool
+from adapters.redis_pool import patient_pool
 from bootstrap.collector import look_seldom
 from domain.jobs import Queue
-from workers.queue_worker import NOTHING, QueueWorker, Run, drain
+from workers.queue_worker import NOTHING, QueueWorker, Work, drain
 
-Crew = Callable[[], AbstractAsyncContextManager[Run]]
+Crew = Callable[[], AbstractAsyncContextManager[Work]]
 """Opens all that a worker works with, and closes it when the worker ends."""
 
 HOST = "storyloom:host"
 """The queue of arq's own worker, which is always empty: what it runs are the others."""
 
 LIFE_SECONDS = 10
-"""How often arq's own worker shows that it lives, for a second longer than that: it looks a moment
-later each time, and has nothing else to look for."""
+"""How often arq's own worker shows that it lives; it has nothing else to do."""
 
 TRIES_AT_START = 60
 """A process that finds no Redis ends after half a minute; one that lives waits for ever."""
@@ -54,8 +52,8 @@ def arq_settings(
         host.set_retry(FOR_EVER)
         pool.tries = inf
         _heed_signals()
-        run = await running.enter_async_context(crew())
-        await running.enter_async_context(_serving(redis_url, slots, run, drain_seconds))
+        work = await running.enter_async_context(crew())
+        await running.enter_async_context(_serving(redis_url, slots, work, drain_seconds))
         look_seldom()
 
     async def close(_: dict[str, Any]) -> None:
@@ -66,7 +64,7 @@ def arq_settings(
         "queue_name": HOST,
         "health_check_key": f"{HOST}:{gethostname()}:health-check",
         "health_check_interval": LIFE_SECONDS,
-        "poll_delay": LIFE_SECONDS + 0.2,
+        "poll_delay": LIFE_SECONDS + 0.1,
         "redis_pool": host,
         "redis_settings": arq_redis_settings(redis_url),
         "job_serializer": pack,
@@ -79,13 +77,12 @@ def arq_settings(
 class HostRedis(ArqRedis):
     """What arq's worker of the process speaks to Redis with: an outage must not end the process."""
 
-    async def delete(self, *names: Any) -> None:  # noqa: ANN401 - redis-py's own
-        """Remove the sign of life, with which arq begins to stop: or it runs out by itself."""
-        self.set_retry(NEVER)
-        if isinstance(self.connection_pool, ParallelPool):
-            self.connection_pool.tries = 1
-        with suppress(RedisError, OSError):
-            await super().delete(*names)
+    async def psetex(self, name: Any, time_ms: Any, value: Any) -> Any:  # noqa: ANN401
+        """Show life for twice as long as arq, to which a sign must not be a second late."""
+        return await super().psetex(name, 2 * time_ms, value)
+
+    async def delete(self, *_: Any) -> None:  # noqa: ANN401
+        """Leave the sign of life, which arq removes as it stops: workers of a host share it."""
 
 
 def _heed_signals() -> None:
@@ -102,10 +99,12 @@ def _heed_signals() -> None:
 
 @asynccontextmanager
 async def _serving(
-    redis_url: str, slots: Mapping[Queue, int], run: Run, drain_seconds: float
+    redis_url: str, slots: Mapping[Queue, int], work: Work, drain_seconds: float
 ) -> AsyncIterator[None]:
-    redis = arq_redis(redis_url)
-    workers = [QueueWorker(redis, queue, run, count) for queue, count in slots.items()]
+    redis, in_use = arq_redis(redis_url), {terms.queue for terms in work.known}
+    workers = [
+        QueueWorker(redis, queue, work, count) for queue, count in slots.items() if queue in in_use
+    ]
     working = [asyncio.create_task(worker.work()) for worker in workers]
     try:
         yield

@@ -1,16 +1,16 @@
 """arq's worker, woken the moment there is work instead of asking for it again and again."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 from uuid import uuid4
 
 from arq import Worker, func
 from arq.connections import ArqRedis
 from loguru import logger
 
-from adapters.queue import arq_queue
-from domain.jobs import Queue
+from adapters.queue import permits
+from domain.jobs import Queue, Terms
 from workers.runner import describe
 
 BLOCK_SECONDS = 1
@@ -18,8 +18,16 @@ BLOCK_SECONDS = 1
 
 RESTART_SECONDS = 0.5
 
-Run = Callable[[Queue], Awaitable[None]]
-"""Runs the job of a queue whose turn it is, if there is one."""
+
+class Work(Protocol):
+    """What a worker can do."""
+
+    @property
+    def known(self) -> Sequence[Terms]:
+        """Which jobs it knows; others are left to newer code."""
+
+    async def __call__(self, queue: Queue) -> None:
+        """Do the job of a queue whose turn it is, if there is one that it knows."""
 
 
 async def nothing(ctx: dict[str, Any]) -> None:
@@ -33,20 +41,21 @@ class QueueWorker(Worker):
     """Runs the jobs of one queue, up to `slots` at once: arq in all but how it gets its work.
 
     arq stores each call in Redis and reads it there. Here a permit is popped for good, and names no
-    call: it stands for a job that PostgreSQL knows.
+    call: it stands for a job that PostgreSQL knows, of a kind that is known here.
     """
 
-    def __init__(self, redis: ArqRedis, queue: Queue, run: Run, slots: int) -> None:
+    def __init__(self, redis: ArqRedis, queue: Queue, work: Work, slots: int) -> None:
         super().__init__(
             [NOTHING],
-            queue_name=arq_queue(queue),
+            queue_name=f"storyloom:{queue}",
             redis_pool=redis,
             handle_signals=False,
             max_jobs=slots,
             poll_delay=0,
             health_check_interval=60,
         )
-        self._queue, self._run = queue, run
+        self._queue, self._do = queue, work
+        self._permits = [permits(terms) for terms in work.known if terms.queue is queue]
         self._slots = asyncio.Semaphore(slots)
         self._failing = False
 
@@ -66,15 +75,15 @@ class QueueWorker(Worker):
     async def _poll_iteration(self) -> None:
         """Start the next job that there is a permit for; come back now and then without one."""
         await self._slots.acquire()
-        permit = None
+        popped = None
         try:
-            permit = await self.pool.bzpopmin(self.queue_name, timeout=BLOCK_SECONDS)
+            popped = await self.pool.bzpopmin(self._permits, timeout=BLOCK_SECONDS)
         finally:
-            if permit is None:
+            if popped is None:
                 self._slots.release()
         self._failing = False
-        if permit is not None:
-            self._start(woken_ms=int(permit[2]))
+        if popped is not None:
+            self._start(woken_ms=int(popped[2]))
         await self.heart_beat()
 
     def _start(self, woken_ms: int) -> None:
@@ -86,7 +95,7 @@ class QueueWorker(Worker):
     async def run_job(self, job_id: str, score: int) -> None:  # noqa: ARG002 - arq's signature
         """Run the job whose turn it is, and count it."""
         try:
-            await self._run(self._queue)
+            await self._do(self._queue)
         except Exception as error:  # noqa: BLE001 - it must not end the worker
             self.jobs_failed += 1
             logger.bind(queue=self.queue_name, error=describe(error)).error("Job not brought back")

@@ -7,7 +7,7 @@ from datetime import timedelta
 from redis.asyncio import Redis
 from uuid_utils.compat import uuid7
 
-from adapters.queue import CALL_OFF, ArqQueue, arq_queue, arq_redis_settings, called_off
+from adapters.queue import CALL_OFF, ArqQueue, arq_redis_settings, called_off, permits
 from domain.jobs import Job, Queue
 from tests.fakes.clock import START
 from tests.servers import Server
@@ -28,24 +28,20 @@ def a_job(**known: object) -> Job:
     )
 
 
-async def permits(redis: Redis, queue: Queue) -> int:
-    return int(await redis.zcard(arq_queue(queue)))
-
-
-async def test_a_job_wakes_its_queue_by_a_permit(redis: Redis) -> None:
-    jobs = [a_job(), a_job(), a_job(queue=Queue.STORIES)]
-    await ArqQueue(redis).wake(jobs)
-    assert [await permits(redis, queue) for queue in (Queue.MAIL, Queue.STORIES)] == [2, 1]
-    assert await redis.dbsize() == 2, "nothing else is stored"
+async def test_a_job_wakes_by_a_permit_those_that_know_it(redis: Redis) -> None:
+    mail, newer, story = a_job(), a_job(version=2), a_job(queue=Queue.STORIES)
+    await ArqQueue(redis).wake([mail, newer, story, a_job()])
+    assert [await redis.zcard(permits(job)) for job in (mail, newer, story)] == [2, 1, 1]
+    assert await redis.dbsize() == 3, "nothing else is stored"
 
 
 async def test_permits_for_one_attempt_fall_together(redis: Redis) -> None:
     queue, job = ArqQueue(redis), a_job()
     await queue.wake([job, job])
     await asyncio.gather(*(queue.wake([job]) for _ in range(5)))
-    assert await permits(redis, Queue.MAIL) == 1
+    assert await redis.zcard(permits(job)) == 1
     await queue.wake([job.model_copy(update={"attempt": 1})])
-    assert await permits(redis, Queue.MAIL) == 2
+    assert await redis.zcard(permits(job)) == 2
 
 
 async def test_nothing_is_sent_where_nobody_is_to_be_woken(redis: Redis) -> None:
