@@ -79,4 +79,5 @@ def _writing_with(gemini: GeminiServer) -> dict[str, str]:
         "GEMINI_CHUNK_SECONDS": "20",
         "GEMINI_ATTEMPTS": "2",
         "STORIES_AT_ONCE": "100",
+        "SOCKETS_PER_ACCOUNT": "100",
     }
