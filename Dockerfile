@@ -56,5 +56,6 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
 CMD ["uvicorn", "api.app:create_app", "--host", "0.0.0.0", "--port", "8000", \
      "--factory", "--loop", "uvloop", \
      "--ws", "websockets-sansio", "--ws-per-message-deflate", "false", "--ws-max-size", "65536", \
+     "--ws-ping-interval", "0", \
      "--no-access-log", "--no-proxy-headers", "--no-server-header", \
      "--timeout-graceful-shutdown", "8"]

@@ -23,15 +23,18 @@ async def messages(
     """
     asked = False
     while True:
-        message = await subscription.get_message(timeout=pulse)
-        if message is not None:
-            asked = False
-            yield message
-        elif asked:
+        try:
+            message = await subscription.get_message(timeout=pulse)
+            if message is None and not asked:
+                await subscription.ping()
+        except (RuntimeError, AttributeError) as fault:
+            # What uvloop and redis-py say of a connection that was cut a moment ago.
+            raise ConnectionLost(str(fault)) from fault
+        if message is None and asked:
             raise ConnectionLost("Redis does not answer a ping")
-        else:
-            asked = True
-            await subscription.ping()
+        asked = message is None
+        if message is not None:
+            yield message
 
 
 async def stop(listener: "asyncio.Task[None]", deaf: float = DEAF) -> None:

@@ -96,6 +96,8 @@ class RedisSessionEnds:
                     await self._hear(subscription)
             except REDIS_OUTAGES:
                 logger.warning("Ends of sessions are not heard until Redis answers again")
+            except Exception:  # noqa: BLE001 - whatever it is, open sockets rely on the listener
+                logger.exception("Ends of sessions are not heard for a moment, by a fault of ours")
             finally:
                 self._is_listening = False
             await asyncio.sleep(PATIENCE)

@@ -185,6 +185,9 @@ class Admission:
             logger.warning("Rate limits are not kept: Redis does not answer")
 
 
+LIMITS_UNKNOWN = "Signing in is not possible for a moment: try again soon."
+
+
 def too_many(retry_after: int) -> str:
     """Say that a bucket is empty."""
     return f"Too many requests: try again in {retry_after} seconds."

@@ -53,6 +53,11 @@ class Crowd:
     _deaf: dict[int, float] = field(default_factory=dict)
     _held: list[ClientConnection] = field(default_factory=list)
 
+    @property
+    def connected(self) -> int:
+        """How many were served."""
+        return len(self._held)
+
     async def arrive(self) -> None:
         """Connect everybody; the silent ones come last."""
         gate = asyncio.Semaphore(AT_ONCE)
@@ -138,7 +143,7 @@ async def main() -> None:
     seats = [Seat(*seat) for seat in task["seats"]]
     crowd = Crowd(task["url"], task["query"], seats, task["silent"])
     await crowd.arrive()
-    _tell({"connected": len(crowd._held), "failures": crowd.failures})  # noqa: SLF001
+    _tell({"connected": crowd.connected, "failures": crowd.failures})
     deaf = asyncio.create_task(asyncio.to_thread(crowd.watch_the_deaf, task["patience"]))
     await _line()
     crowd.measuring = True

@@ -23,6 +23,7 @@ from redis.asyncio import Redis
 
 from adapters.queue import ArqQueue
 from bench.durable_worker import Note
+from bench.vitals import Vitals
 from bootstrap.engines import EmbeddedPostgres, EmbeddedRedis, free_port
 from db.database import SqlDatabase, create_engine
 from db.migrations import migrate
@@ -58,11 +59,10 @@ class Worker:
             self.began[int(said)] = float(moment)
         return self.began[number]
 
+    @property
     def cpu_seconds(self) -> float:
-        """Tell how much processor time it has used."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        user, system = int(fields[11]), int(fields[12])
-        return (user + system) / os.sysconf("SC_CLK_TCK")
+        """How much processor time it has used."""
+        return Vitals.of(self.process.pid).cpu_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +109,9 @@ async def measure(
         moments = [await worker.starts(number) for number in numbers]
     async with _worker(idle, environment) as worker:
         await asyncio.sleep(SETTLE_SECONDS)
-        before = worker.cpu_seconds()
+        before = worker.cpu_seconds
         await asyncio.sleep(IDLE_SECONDS)
-        used = worker.cpu_seconds() - before
+        used = worker.cpu_seconds - before
     return Outcome(
         name,
         median=waits[len(waits) // 2],

@@ -9,7 +9,6 @@ their events through the event log itself, as a worker does.
 import argparse
 import asyncio
 import json
-import os
 import resource
 import secrets
 import sys
@@ -17,7 +16,7 @@ import tempfile
 import time
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +24,9 @@ from typing import Any
 
 import httpx2
 from loguru import logger
-from pydantic import SecretStr
 
 from bench.crowd import STAMP
+from bench.vitals import Vitals
 from bootstrap.container import Container, open_container
 from bootstrap.engines import DISPOSABLE, EmbeddedPostgres, EmbeddedRedis, free_port
 from bootstrap.settings import Settings
@@ -47,7 +46,18 @@ from usecases.stories.request_story import StoryOrder
 SPARE_DESCRIPTORS = 500
 """What a process needs beside its sockets."""
 
+KEYS = ("TOKEN_SIGNING_KEY", "CODE_PEPPER", "FACTOR_KEY")
 PLENTY = "1000000000"
+LIMITS = (
+    "SOCKETS_PER_ADDRESS",
+    "SOCKETS_PER_ACCOUNT",
+    "RATE_LIMIT_BURST",
+    "RATE_LIMIT_PER_MINUTE",
+    "QUERY_COST_PER_MINUTE",
+    "STORIES_AT_ONCE",
+    "STORIES_PER_DAY",
+    "STORIES_PER_MONTH",
+)
 CROWD_PATIENCE = 600
 SENTENCE = " The keeper's daughter ran down the stairs, and the sea was as loud as ever."
 
@@ -73,17 +83,16 @@ class Scale:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was seen. Times are in seconds; memory is the API process's, in bytes."""
+    """What was seen. Times are in seconds; `api` is the process after it was watched."""
 
     connected: int
     failures: Counter[str]
     connect_seconds: float
+    connect_cpu: float
     lost: int
     latencies: Counter[int]
     hung_up_after: list[float]
-    memory: int
-    peak_memory: int
-    connect_cpu: float
+    api: Vitals
     share_of_core: float
     """What the process took of one core while it was watched."""
 
@@ -109,31 +118,11 @@ class Servers:
 async def measure(scale: Scale, servers: Servers) -> Outcome:
     """Fill one API process with sockets and watch it."""
     raise_descriptors(scale.sockets + SPARE_DESCRIPTORS)
-    keys = {name: secrets.token_urlsafe(32) for name in ("TOKEN_SIGNING_KEY", "CODE_PEPPER")}
-    keys["FACTOR_KEY"] = secrets.token_urlsafe(32)
-    generous = {
-        "ACCESS_TOKEN_MINUTES": "60",
-        "SOCKETS_PER_ADDRESS": PLENTY,
-        "SOCKETS_PER_ACCOUNT": PLENTY,
-        "RATE_LIMIT_BURST": PLENTY,
-        "RATE_LIMIT_PER_MINUTE": PLENTY,
-        "QUERY_COST_PER_MINUTE": PLENTY,
-        "STORIES_AT_ONCE": PLENTY,
-        "STORIES_PER_DAY": PLENTY,
-        "STORIES_PER_MONTH": PLENTY,
-    }
     deployment = Deployment(
-        servers.database_url, servers.redis_url, free_port(), servers.home, {**keys, **generous}
+        servers.database_url, servers.redis_url, free_port(), servers.home, _environment(servers)
     )
-    settings = Settings(_env_file=None).model_copy(
-        update={
-            "database_url": servers.database_url,
-            "redis_url": servers.redis_url,
-            "storyloom_home": servers.home,
-            **{name.lower(): SecretStr(key) for name, key in keys.items()},
-            **{name.lower(): int(value) for name, value in generous.items()},
-        }
-    )
+    given: dict[str, Any] = {name.lower(): value for name, value in deployment.settings.items()}
+    settings = Settings(_env_file=None, **given)
     async with AsyncExitStack() as stack:
         deployment.start_api()
         stack.push_async_callback(deployment.stop)
@@ -148,31 +137,36 @@ async def measure(scale: Scale, servers: Servers) -> Outcome:
         ]
         assert deployment.api is not None
         api, began = deployment.api.pid, time.monotonic()
-        arrived = await asyncio.gather(*map(_answer, crowds))
-        connect_seconds, connect_cpu = time.monotonic() - began, _cpu(api)
-        for crowd in crowds:
-            await _go_on(crowd)
+        arrived = await _answers(crowds)
+        connect_seconds, connect_cpu = time.monotonic() - began, Vitals.of(api).cpu_seconds
+        await _go_on(crowds)
         await asyncio.sleep(scale.seconds)
-        share_of_core = (_cpu(api) - connect_cpu) / scale.seconds
-        memory, peak = _memory(api, "VmRSS"), _memory(api, "VmHWM")
-        for crowd in crowds:
-            await _go_on(crowd)
-        seen = await asyncio.gather(*map(_answer, crowds))
+        vitals = Vitals.of(api)
+        await _go_on(crowds)
+        seen = await _answers(crowds)
     return Outcome(
         connected=sum(answer["connected"] for answer in arrived),
-        failures=sum((Counter(answer["failures"]) for answer in arrived), Counter()),
+        failures=_sum(answer["failures"] for answer in arrived),
         connect_seconds=connect_seconds,
-        lost=sum(answer["lost"] for answer in seen),
-        latencies=sum(
-            (Counter({int(ms): n for ms, n in one["latencies"].items()}) for one in seen),
-            Counter(),
-        ),
-        hung_up_after=[wait for answer in seen for wait in answer["hung_up_after"]],
-        memory=memory,
-        peak_memory=peak,
         connect_cpu=connect_cpu,
-        share_of_core=share_of_core,
+        lost=sum(answer["lost"] for answer in seen),
+        latencies=_sum({int(ms): n for ms, n in one["latencies"].items()} for one in seen),
+        hung_up_after=[wait for answer in seen for wait in answer["hung_up_after"]],
+        api=vitals,
+        share_of_core=(vitals.cpu_seconds - connect_cpu) / scale.seconds,
     )
+
+
+def _environment(servers: Servers) -> dict[str, str]:
+    """Return settings that hold nobody back, for the API and for who writes in its place."""
+    return {
+        "DATABASE_URL": servers.database_url,
+        "REDIS_URL": servers.redis_url,
+        "STORYLOOM_HOME": str(servers.home),
+        "ACCESS_TOKEN_MINUTES": "60",
+        **{name: secrets.token_urlsafe(32) for name in KEYS},
+        **dict.fromkeys(LIMITS, PLENTY),
+    }
 
 
 def raise_descriptors(wanted: int) -> None:
@@ -246,7 +240,7 @@ async def _crowd(
         *(sys.executable, "-m", "bench.crowd"), stdin=PIPE, stdout=PIPE, cwd=ROOT, limit=2**26
     )
     try:
-        await _go_on(process, task)
+        await _go_on([process], task)
         yield process
     finally:
         if process.returncode is None:
@@ -259,17 +253,20 @@ def _public_id(topic: Topic) -> str:
     return global_id(STORY, topic.story_id)
 
 
-async def _go_on(crowd: Process, task: object = None) -> None:
-    assert crowd.stdin is not None
-    crowd.stdin.write(json.dumps(task).encode() + b"\n")
-    await crowd.stdin.drain()
+async def _go_on(crowds: Sequence[Process], task: object = None) -> None:
+    for crowd in crowds:
+        assert crowd.stdin is not None
+        crowd.stdin.write(json.dumps(task).encode() + b"\n")
+        await crowd.stdin.drain()
 
 
-async def _answer(crowd: Process) -> dict[str, Any]:
-    assert crowd.stdout is not None
+async def _answers(crowds: Sequence[Process]) -> list[dict[str, Any]]:
     async with asyncio.timeout(CROWD_PATIENCE):
-        answer: dict[str, Any] = json.loads(await crowd.stdout.readline())
-        return answer
+        return [json.loads(await crowd.stdout.readline()) for crowd in crowds if crowd.stdout]
+
+
+def _sum(counts: Iterable[Mapping[Any, int]]) -> Counter[Any]:
+    return sum(map(Counter, counts), Counter())
 
 
 async def _until_it_lives(deployment: Deployment) -> None:
@@ -284,19 +281,6 @@ async def _until_it_lives(deployment: Deployment) -> None:
             await asyncio.sleep(0.05)  # it can only be asked for
 
 
-def _cpu(process: int) -> float:
-    """Return the seconds that a process has computed, as Linux counts them."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _memory(process: int, kind: str) -> int:
-    """Return what Linux says of a process's memory."""
-    status = Path(f"/proc/{process}/status").read_text()
-    (line,) = (line for line in status.splitlines() if line.startswith(f"{kind}:"))
-    return int(line.split()[1]) * 1024
-
-
 def report(scale: Scale, seen: Outcome) -> str:
     """Write down what was seen."""
     waits = sorted(seen.hung_up_after)
@@ -305,7 +289,7 @@ def report(scale: Scale, seen: Outcome) -> str:
         "lost": f"{seen.lost}",
         "failed": f"{seen.failures.total()}",
         **{f"  {count} times": why for why, count in seen.failures.most_common(5)},
-        "memory of the API": f"{_mebibytes(seen.memory)}, {_mebibytes(seen.peak_memory)} at most",
+        "memory of the API": f"{seen.api.mebibytes} MiB, {seen.api.peak} MiB at most",
         "work of the API": f"{seen.connect_cpu:.1f} s to connect, then "
         f"{seen.share_of_core * 100:.0f} % of a core",
         "hung up on": f"{len(waits)} of {scale.silent} that never read"
@@ -314,10 +298,6 @@ def report(scale: Scale, seen: Outcome) -> str:
         "  after": f"{seen.latency(0.5):.3f} s (p50), {seen.latency(0.99):.3f} s (p99)",
     }
     return "\n".join(f"{name:<20}{what}" for name, what in rows.items())
-
-
-def _mebibytes(number: int) -> str:
-    return f"{number / 2**20:.0f} MiB"
 
 
 async def main(scale: Scale) -> None:

@@ -50,6 +50,8 @@ API_OPTIONS = (
     *("--factory", "--loop", "uvloop"),
     # Compression costs 100 kB a socket; a message of more than 64 kB is nobody's query.
     *("--ws", "websockets-sansio", "--ws-per-message-deflate", "false", "--ws-max-size", "65536"),
+    # Sockets have pings of their own; uvicorn would close with 1011, which clients hold for final.
+    *("--ws-ping-interval", "0"),
     # The API logs requests itself, and itself decides whose X-Forwarded-For it believes.
     *("--no-access-log", "--no-proxy-headers", "--no-server-header"),
 )

@@ -230,7 +230,12 @@ def _line(story_ids: Sequence[UUID] | None = None) -> Select[Any]:
         .cte("waiting")
     )
     line = (
-        select(STORIES.c.id.label("story_id"), STORIES.c.account_id, waiting.c.place)
+        select(
+            STORIES.c.id.label("story_id"),
+            STORIES.c.account_id,
+            STORIES.c.attempt,
+            waiting.c.place,
+        )
         .join(waiting, waiting.c.story_id == STORIES.c.id)
         .where(STORIES.c.status == StoryStatus.QUEUED)
         .order_by(waiting.c.place)

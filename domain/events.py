@@ -160,7 +160,7 @@ class Recorded:
     event: StoryEvent
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Snapshot:
     """A story as it stands at `cursor`: in the place of all events up to there.
 

@@ -14,6 +14,7 @@ from typing import Self
 import httpx2
 
 from bootstrap.engines import free_port
+from bootstrap.household import API_OPTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 30
@@ -67,17 +68,15 @@ class Deployment:
             await asyncio.to_thread(process.wait, PATIENCE)
 
     def start_api(self) -> None:
-        """Start the API as docs/operations.md says."""
+        """Start the API as the image does."""
         self.api = self._start(
             "api",
-            *("uvicorn", "api.app:create_app", "--factory", "--port", str(self.port)),
-            *("--ws", "websockets-sansio", "--ws-per-message-deflate", "false"),
-            *("--no-access-log", "--no-proxy-headers"),
+            *("uvicorn", "api.app:create_app", *API_OPTIONS, "--port", str(self.port)),
         )
 
-    def start_worker(self) -> "subprocess.Popen[bytes]":
+    def start_worker(self, what: str = "workers.WorkerSettings") -> "subprocess.Popen[bytes]":
         """Start one more worker."""
-        worker = self._start("worker", "arq", "workers.WorkerSettings")
+        worker = self._start("worker", "arq", what)
         self.workers.append(worker)
         return worker
 

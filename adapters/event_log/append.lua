@@ -7,7 +7,7 @@ local stream, live, account, numbering = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local epoch = tonumber(ARGV[1])
 local sequence = tonumber(ARGV[2]) -- 0: the next, as who appends does not number this epoch
 local payload = ARGV[3]
-local ends = ARGV[4] == '1'
+local ending = ARGV[4] -- how the event ends its story; '' where it does not
 local stored = ARGV[5] -- how many chapters the log must know to be complete; '' where unknown
 local mode = ARGV[6] -- what happens to the live text: 'append', 'reset' or 'keep'
 local length = tonumber(ARGV[7]) -- append: bytes that must be there before
@@ -20,7 +20,10 @@ local last_epoch, last_sequence = -1, 0
 if last then
   last_epoch, last_sequence = split(last[1])
   if last[2][3] == 'end' and epoch <= last_epoch then
-    return 'refused' -- a later attempt opens it again: the story was retried
+    -- A later attempt opens it again: the story was retried. Of one that waits for it others tell.
+    if not (last[2][4] == 'story_failed' and epoch == last_epoch and sequence == 0) then
+      return 'refused'
+    end
   end
 end
 if epoch < last_epoch then
@@ -70,8 +73,8 @@ end
 redis.call('EXPIRE', live, seconds)
 
 local entry = { 'event', payload }
-if ends then
-  entry[3], entry[4] = 'end', '1'
+if ending ~= '' then
+  entry[3], entry[4] = 'end', ending
 end
 redis.call('XADD', stream, 'MAXLEN', '~', story_events, cursor, unpack(entry))
 redis.call('EXPIRE', stream, seconds)

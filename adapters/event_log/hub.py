@@ -188,7 +188,6 @@ class Hub:
                 if added := wanted - listened:
                     await pubsub.subscribe(*added)
                 if removed := listened - wanted:
-                    self._confirmed -= removed
                     await pubsub.unsubscribe(*removed)
                 listened = wanted
                 changed = asyncio.create_task(self._changed.wait())
@@ -214,6 +213,8 @@ class Hub:
             self._confirmed.add(channel)
             for inbox in followers:
                 inbox.ask_to_read()
+        elif kind == "unsubscribe":
+            self._confirmed.discard(channel)
         elif kind == "message" and followers:
             self._heard_at[channel] = asyncio.get_running_loop().time()
             try:

@@ -130,6 +130,7 @@ class RedisEventLog:
                     for recorded in page.events:
                         last, quiet = recorded.cursor, False
                         yield recorded
+                        await asyncio.sleep(0)  # a page is long, and others have their turns
                 if quiet:
                     yield None
 
@@ -169,7 +170,7 @@ class RedisEventLog:
             stroke.epoch,
             stroke.sequence,
             encode(story.story_id, self._clock.now(), stroke.event),
-            int(isinstance(stroke.event, ENDS)),
+            stroke.event.kind if isinstance(stroke.event, ENDS) else "",
             "" if stroke.stored is None else stroke.stored,
             stroke.mode,
             len(expected.text.encode()),

@@ -59,6 +59,11 @@ class Operation:
         return name_of(self.definition)
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """What a log line may say of it: never its text."""
+        return {"operation": self.name and self.name[:60], "kind": self.kind.value}
+
+    @property
     def kind(self) -> OperationType:
         """Query, mutation or subscription."""
         return self.definition.operation

@@ -27,8 +27,8 @@ class SocketRules:
 
     A ping goes out every `ping_seconds`, and within `busy_ping_seconds` of anything that is sent:
     so a client that takes nothing any more is cut off within 15 seconds. A stream has no pings: it
-    is cut off when nothing could be sent for `send_seconds`, and shows a sign of life after
-    `keep_alive_seconds` of silence.
+    is cut off when nothing could be sent, or nothing that was sent was taken, for `send_seconds`,
+    and shows a sign of life after `keep_alive_seconds` of silence.
     """
 
     operations: int = 10

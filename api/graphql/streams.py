@@ -87,6 +87,7 @@ class Stream:
             raise Restarting
         async with AsyncExitStack() as stack:
             stack.enter_context(self._stays.drain.socket())
+            self._visit.abort_when_ignored(self._stays.rules.send_seconds)
             await stack.enter_async_context(self._stays.of_address(self._visit.network))
             watches: list[Watch] = [
                 self._stays.until_draining,

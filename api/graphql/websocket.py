@@ -18,7 +18,7 @@ from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
-from api.admission import Admission, Admitted, too_many
+from api.admission import LIMITS_UNKNOWN, Admission, Admitted, too_many
 from api.answers import send_refusal
 from api.codes import Code
 from api.graphql.errors import Refused, internal_entry, refusal_entry, refused
@@ -39,7 +39,6 @@ from api.graphql.frames import (
     next_frame,
     read_frame,
 )
-from api.graphql.http import LIMITS_UNKNOWN, describe
 from api.graphql.stay import (
     CLOSE_SECONDS,
     RESTART,
@@ -256,7 +255,7 @@ class Socket:
         self, subscribe: Subscribe, own_id: str, facts: dict[str, Any]
     ) -> AsyncGenerator[str]:
         operation, cost = await self._admitted(subscribe)
-        facts |= describe(operation)
+        facts |= operation.facts
         if self._visit.account_id is not None:
             facts["user_id"] = str(self._visit.account_id)
         device = user_agent(Headers(scope=self._scope))

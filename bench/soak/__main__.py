@@ -17,7 +17,7 @@ from bench.soak.installation import Installation, installed
 from bench.soak.invariants import Inquest, vitals_of
 from bench.soak.report import summary, verdicts
 from bench.soak.tally import Tally
-from bench.soak.vitals import Vitals
+from bench.vitals import Vitals
 from tests.clients.graphql import GraphQLApi
 
 QUIET_SECONDS = 180

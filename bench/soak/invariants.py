@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from bench.soak.installation import POOL_SIZE, Installation
 from bench.soak.journal import read_journal
-from bench.soak.vitals import Vitals
+from bench.vitals import Vitals
 from db.database import create_engine
 from db.reads import SqlReads
 from tests.clients.reader import ENDS

@@ -6,6 +6,8 @@ from hashlib import sha256
 from typing import Any
 
 ENDS = frozenset({"StoryReady", "StoryFailed", "StoryCanceled"})
+RETRIED = frozenset({"StoryQueued", "StoryRestarted", "StorySnapshot", "StoryGap"})
+"""What may come after a failure."""
 
 
 @dataclass
@@ -29,7 +31,7 @@ class Reader:
     def read(self, event: Mapping[str, Any]) -> None:
         """Take in one event."""
         kind = event["__typename"]
-        if self.end == "StoryFailed" and kind in {"StoryRestarted", "StorySnapshot", "StoryGap"}:
+        if self.end == "StoryFailed" and kind in RETRIED:
             self.end = None  # an operator had it written after all
         assert self.end is None, f"{kind} came after {self.end}"
         assert not self._after_gap or kind == "StorySnapshot", f"{kind} came after a gap"

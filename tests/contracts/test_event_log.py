@@ -152,6 +152,20 @@ async def test_a_later_attempt_opens_a_log_that_had_ended(log: EventLog) -> None
         assert told == [FAILED, restarted, FIRST, READY]
 
 
+async def test_a_failure_that_is_retried_is_gone_on_from_before_the_next_attempt(
+    log: EventLog,
+) -> None:
+    stale = log.writer(STORY, 1)
+    await write(stale, WRITING, FAILED)
+    assert await stale.append(FIRST) is None
+    assert await log.append(STORY, 1, QUEUED) == Cursor(1, 3)
+    assert await log.append(STORY, 1, CANCELED) == Cursor(1, 4)
+    for event in (QUEUED, CANCELED, FAILED):
+        assert await log.append(STORY, 1, event) is None
+    async with aclosing(log.follow(STORY, Cursor(1, 1))) as tale:
+        assert [one.event for one in await take(tale, 3)] == [FAILED, QUEUED, CANCELED]
+
+
 async def test_the_live_text_is_that_of_the_newest_event(log: EventLog) -> None:
     writer = log.writer(STORY, 1)
     assert await log.live(STORY) is None

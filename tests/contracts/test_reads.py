@@ -113,8 +113,8 @@ async def test_the_line_is_made_of_stories_whose_job_waits(truth: Truth) -> None
     await truth.desk.retry(retried[1], timedelta(hours=1), "later")
 
     assert await truth.reads.line() == [
-        PlaceInLine(stories[1].id, owner, 1),
-        PlaceInLine(stories[3].id, owner, 2),
+        PlaceInLine(stories[1].id, owner, 0, 1),
+        PlaceInLine(stories[3].id, owner, 0, 2),
     ]
     places = await truth.reads.places([stories[3].id, stories[0].id])
     assert places == {stories[3].id: 2}

@@ -13,6 +13,7 @@ from domain.events import (
     LibrarySnapshot,
     Recorded,
     Snapshot,
+    StoryCanceled,
     StoryQueued,
     StoryRestarted,
     Told,
@@ -28,6 +29,8 @@ from usecases.ports.jobs import Retry
 from usecases.ports.reads import StoriesPage
 from usecases.ports.storytelling import StorytellerFault
 from usecases.stories.abandon_story import AbandonStory
+from usecases.stories.announce_places import AnnouncePlaces
+from usecases.stories.cancel_story import CancelStory
 from usecases.stories.follow_account import FollowAccount
 from usecases.stories.follow_story import FollowStory
 
@@ -119,6 +122,47 @@ async def test_readers_see_it_fail_restart_and_end_without_a_gap(house: House) -
     assert places == [*range(places[0], places[0] + len(places))]
 
 
+async def test_while_it_waits_again_its_place_is_told_and_so_is_its_cancellation(
+    house: House,
+) -> None:
+    announce = AnnouncePlaces(house.reads, house.events)
+    account = FollowAccount(house.reads, house.events, house.clock)(house.account.id)
+    async with asyncio.timeout(5), aclosing(await account) as library:
+        await anext(library)
+        story = await failed(house)
+        before = [told async for told in _until(library, "story_failed")][-1].cursor
+        await retry(house, story)
+        await announce()
+        await CancelStory(house.database, house.events, house.clock)(house.account.id, story.id)
+        told = [told async for told in _until(library, "story_canceled")]
+    assert [one.event for one in told if isinstance(one, Recorded)] == [
+        StoryQueued(place=1),
+        StoryCanceled(chapters=1),
+    ]
+    assert [one.cursor.sequence - before.sequence for one in told] == [1, 2]
+
+
+async def test_who_comes_while_it_waits_again_is_shown_it_before_it_goes_on(house: House) -> None:
+    story = await failed(house)
+    account = FollowAccount(house.reads, house.events, house.clock)(house.account.id)
+    async with asyncio.timeout(5), aclosing(await account) as library:
+        shown = await anext(library)
+        assert isinstance(shown, LibrarySnapshot)
+        assert shown.stories == ()
+        await retry(house, story)
+        await AnnouncePlaces(house.reads, house.events)()
+        snapshot = await anext(library)
+        assert isinstance(snapshot, Snapshot)
+        assert [one.text for one in snapshot.told] == ["One."]
+        await write(house, story)
+        kinds = [
+            told.event.kind
+            async for told in _until(library, "story_ready")
+            if isinstance(told, Recorded)
+        ]
+    assert kinds[0] == "story_restarted"
+
+
 async def test_who_saw_its_end_in_a_snapshot_is_told_of_the_next_attempt(house: House) -> None:
     story = await house.queued()
 
@@ -156,7 +200,7 @@ async def test_a_story_whose_log_is_gone_is_shown_with_its_stored_chapters(
             snapshot = await anext(tale)
         assert isinstance(snapshot, Snapshot)
         assert [one.text for one in snapshot.told] == ["One."]
-        await house.events.append(house.topic(story), 0, StoryQueued(place=1))
+        await AnnouncePlaces(house.reads, house.events)()
 
 
 async def _until(tale: AsyncGenerator[Told, None], kind: str) -> AsyncGenerator[Told, None]:

@@ -95,9 +95,10 @@ class FakeEventLog:
         log = self._logs[story]
         newest = log.events[-1] if log.events else None
         last = newest.cursor if newest else Cursor(-1, 0)
-        ended = newest is not None and isinstance(newest.event, ENDS)
-        overtaken = number.epoch <= last.epoch if ended else number.epoch < last.epoch
-        if self.down or overtaken:
+        end = newest.event if newest and isinstance(newest.event, ENDS) else None
+        retried = isinstance(end, StoryFailed) and number.sequence == 0
+        closed = end is not None and not retried and number.epoch == last.epoch
+        if self.down or closed or number.epoch < last.epoch:
             return None
         sequence = number.sequence
         if sequence == 0:

@@ -115,7 +115,7 @@ class FakeReads:
         for place, job in enumerate(waiting, start=1):
             story = tables.stories.get(UUID(job.task["story_id"]))
             if story is not None and story.status is StoryStatus.QUEUED:
-                places.append(PlaceInLine(story.id, story.account_id, place))
+                places.append(PlaceInLine(story.id, story.account_id, story.attempt, place))
         return places
 
     async def jobs(self, page: JobsPage) -> list[Job]:

@@ -59,10 +59,10 @@ async def test_a_story_whose_model_failed_until_out_of_tries_is_retried_and_read
     stored = await ada.stored(story_id)
     assert (stored["status"], stored["attempts"]) == ("READY", 2)
     assert reader.text == late.text == stored["text"]
-    failure = reader.kinds.index("StoryFailed")
-    assert reader.kinds[failure + 1 : failure + 2] == ["StoryRestarted"]
-    assert "StoryGap" not in reader.kinds + library
-    assert library[library.index("StoryFailed") + 1] == "StoryRestarted"
+    for kinds in (reader.kinds, library):
+        after = kinds[kinds.index("StoryFailed") + 1 :]
+        assert next(kind for kind in after if kind != "StoryQueued") == "StoryRestarted"
+        assert "StoryGap" not in kinds
     assert await _letters(ada) == []
     await mail_server.mail_to(ADDRESS, count=2)
     assert len(mail_server.mails_to(ADDRESS)) == 2, "the code, and the story once"

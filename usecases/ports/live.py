@@ -66,6 +66,7 @@ class EventLog(Protocol):
     async def append(self, story: Topic, epoch: int, event: StoryEvent) -> Cursor | None:
         """Record an event in an epoch that somebody else writes: a new place, an end.
 
+        After a failure the epoch goes on with such events: the story was retried, and waits.
         None and no exception when the log took it not, as with a writer.
         """
         ...

@@ -10,9 +10,7 @@ from domain.accounts import Account
 from domain.audit import AuditRecord
 from domain.jobs import Job, JobState, Queue
 from domain.passkeys import Passkey
-from domain.second_factors import (
-    SecondFactor,
-)
+from domain.second_factors import SecondFactor
 from domain.sessions import Session
 from domain.stories import Chapter, Story, StoryStatus
 
@@ -34,10 +32,14 @@ class StoriesPage:
 
 @dataclass(frozen=True, slots=True)
 class PlaceInLine:
-    """A queued story and how many are before it: `place` 1 is next."""
+    """A queued story and how many are before it: `place` 1 is next.
+
+    `attempt` is 0, or that of the last attempt where the story was retried.
+    """
 
     story_id: UUID
     account_id: UUID
+    attempt: int
     place: int
 
 
@@ -68,6 +70,10 @@ class JobsPage:
     kind: str | None = None
 
 
+DESERTED = timedelta(minutes=1)
+"""How long a job waits in a queue that has nothing else to do before somebody should look."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueueLoad:
     """How many jobs of a queue wait, run or are dead; `oldest` has waited for that long."""
@@ -78,6 +84,11 @@ class QueueLoad:
     running: int = 0
     dead: int = 0
     oldest: timedelta | None = None
+
+    @property
+    def is_deserted(self) -> bool:
+        """Whether jobs wait as they do where no worker serves the queue."""
+        return not self.running and self.oldest is not None and self.oldest > DESERTED
 
 
 class Reads(Protocol):

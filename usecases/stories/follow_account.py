@@ -1,5 +1,6 @@
 """Watch all of an account's stories."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from domain.stories import StoryStatus
 from usecases.ports.live import CursorLost, EventLog, LogAway, Topic
 from usecases.ports.reads import Reads, StoriesPage
 from usecases.ports.time_and_chance import Clock
-from usecases.stories.snapshot import NOWHERE, Snapshots, ending
+from usecases.stories.snapshot import AGAIN, NOWHERE, Snapshots, ending, shows_all
 
 UNFINISHED = tuple(status for status in StoryStatus if not status.is_end)
 MOST_STORIES = 100
@@ -36,6 +37,7 @@ class FollowAccount:
     reads: Reads
     events: EventLog
     clock: Clock
+    again: float = AGAIN
 
     async def __call__(
         self, account_id: UUID, after: Cursor | None = None
@@ -44,7 +46,7 @@ class FollowAccount:
 
         Without `after` it begins with a snapshot of all unfinished stories. What the log has lost
         shows as a gap, and such a snapshot after it. It has no end of itself, and raises
-        FollowerTooSlow.
+        FollowerTooSlow, and UpstreamUnavailable where it cannot begin.
         """
         return _Tale(self, Topic(account_id)).tell(after)
 
@@ -64,10 +66,10 @@ class _Tale:
     unfinished: set[UUID] = field(default_factory=set)
 
     async def tell(self, after: Cursor | None) -> AsyncGenerator[Told, None]:
-        cursor = after
+        cursor, lost = after, False
         while True:
             if cursor is None:
-                library = await self._library()
+                library = await self._library(insist=lost)
                 cursor, self.shown, self.unfinished = library.cursor, {}, set()
                 ends = [end for shown in library.stories for end in self._show(shown, cursor)]
                 library = replace(
@@ -86,27 +88,45 @@ class _Tale:
                         cursor = recorded.cursor
                         async for told in self._hear(recorded):
                             yield told
-            except CursorLost:
+            except (CursorLost, UpstreamUnavailable):
                 yield Gap(cursor, self.tools.clock.now())
-                cursor = None
+                cursor, lost = None, True
 
-    async def _library(self) -> LibrarySnapshot:
+    async def _library(self, *, insist: bool) -> LibrarySnapshot:
+        """Take a snapshot of all. Raises UpstreamUnavailable, unless one insists."""
+        while True:
+            try:
+                return await self._take_library()
+            except UpstreamUnavailable:
+                if not insist:
+                    raise
+            await asyncio.sleep(self.tools.again)
+
+    async def _take_library(self) -> LibrarySnapshot:
         """Take the place in the log first, then the stories."""
+        nowhere = Cursor(0, NOWHERE)
         try:
             cursor = await self.tools.events.position(self.topic)
         except LogAway:
-            cursor = Cursor(0, NOWHERE)
+            cursor = nowhere
         page = StoriesPage(self.topic.account_id, MOST_STORIES, statuses=UNFINISHED)
         stories = [story.id for story in await self.tools.reads.stories_of(page)]
         taken = await self._take(stories)
+        if not all(map(shows_all, taken)):
+            cursor = nowhere
         return LibrarySnapshot(cursor, self.tools.clock.now(), tuple(taken))
 
     async def _hear(self, recorded: Recorded) -> AsyncGenerator[Told, None]:
-        """Tell an event, or what the follower needs to understand it."""
+        """Tell an event, or what the follower needs to understand it.
+
+        Raises CursorLost or UpstreamUnavailable where nobody knows what that is.
+        """
         story_id = recorded.story_id
         if self.shown is not None and not _begins(recorded) and story_id not in self.shown:
             # The story ended while the library was taken, so that it is not in there.
             for snapshot in await self._take([story_id]):
+                if not shows_all(snapshot):
+                    raise CursorLost
                 yield replace(snapshot, cursor=recorded.cursor)
                 for end in self._show(snapshot, recorded.cursor):
                     yield end
@@ -151,5 +171,7 @@ class _Tale:
 
 def _begins(recorded: Recorded) -> bool:
     """Whether an event needs nothing before it to be understood."""
-    first = recorded.origin.sequence == 1 and recorded.origin.epoch <= 1
-    return first or isinstance(recorded.event, StoryQueued)
+    epoch, sequence = recorded.origin.epoch, recorded.origin.sequence
+    if isinstance(recorded.event, StoryQueued):
+        return epoch == 0  # else it was retried, and has text
+    return sequence == 1 and epoch <= 1

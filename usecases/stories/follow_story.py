@@ -1,5 +1,6 @@
 """Watch a story being written."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from usecases.ports.live import CursorLost, EventLog, Topic
 from usecases.ports.reads import Reads
 from usecases.ports.time_and_chance import Clock
 from usecases.stories.shared import Shared
-from usecases.stories.snapshot import Snapshots, ending
+from usecases.stories.snapshot import AGAIN, Snapshots, ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class FollowStory:
     reads: Reads
     events: EventLog
     clock: Clock
-    _shown: Shared[UUID, list[Snapshot]] = field(default_factory=Shared, init=False)
+    again: float = AGAIN
+    _shown: Shared[UUID, list[Snapshot | Recorded]] = field(default_factory=Shared, init=False)
     _ended: Shared[UUID, bool] = field(default_factory=Shared, init=False)
     _retried: Shared[tuple[UUID, Cursor], bool] = field(default_factory=Shared, init=False)
 
@@ -33,7 +35,7 @@ class FollowStory:
         Without `after`, and for a story that has ended, it begins with a snapshot. What the log
         has lost shows as a gap, and a snapshot after it. It ends with the story; a failure that
         was retried since is told, and gone on from. Raises NotFound; the tale raises
-        FollowerTooSlow.
+        FollowerTooSlow, and UpstreamUnavailable where it cannot begin.
         """
         story = await self.reads.story(account_id, story_id)
         if story is None:
@@ -43,16 +45,16 @@ class FollowStory:
     async def _tell(
         self, account_id: UUID, story_id: UUID, after: Cursor | None
     ) -> AsyncGenerator[Told, None]:
-        topic, cursor = Topic(account_id, story_id), after
+        topic, cursor, lost = Topic(account_id, story_id), after, False
         while True:
             if cursor is None:
-                taken = list(await self._show(account_id, story_id))
-                if not taken:  # erased meanwhile
+                shown = list(await self._show(account_id, story_id, insist=lost))
+                if not shown:  # erased meanwhile
                     return
-                cursor, end = taken[0].cursor, ending(taken[0])
-                yield taken.pop()  # and hold the text no longer: followers are many, and wait long
-                if end:
-                    yield end
+                cursor, ends = shown[0].cursor, len(shown) > 1
+                while shown:  # and hold the text no longer: followers are many, and wait long
+                    yield shown.pop(0)
+                if ends:
                     return
             try:
                 async with aclosing(self.events.follow(topic, cursor)) as log:
@@ -68,7 +70,7 @@ class FollowStory:
                             return
             except CursorLost:
                 yield Gap(cursor, self.clock.now(), story_id)
-                cursor = None
+                cursor, lost = None, True
 
     async def _goes_on(self, account_id: UUID, end: Recorded) -> bool:
         """Whether an end is of the past: the story had failed, and was retried since."""
@@ -86,10 +88,28 @@ class FollowStory:
 
         return await self._retried.answer((end.story_id, end.cursor), was_retried)
 
-    async def _show(self, account_id: UUID, story_id: UUID) -> list[Snapshot]:
-        """Take a snapshot for all who come at once, as they do when the log was lost."""
+    async def _show(
+        self, account_id: UUID, story_id: UUID, *, insist: bool
+    ) -> list[Snapshot | Recorded]:
+        """Take a snapshot for all who come at once, as they do when the log was lost.
+
+        The end of a story that has ended goes with it. Raises UpstreamUnavailable, unless one
+        insists.
+        """
         snapshots = Snapshots(self.reads, self.events, self.clock)
-        return await self._shown.answer(story_id, lambda: snapshots.of(account_id, [story_id]))
+
+        async def take() -> list[Snapshot | Recorded]:
+            taken = await snapshots.of(account_id, [story_id])
+            ends = [end for snapshot in taken if (end := ending(snapshot))]
+            return [*taken, *ends]
+
+        while True:
+            try:
+                return await self._shown.answer(story_id, take)
+            except UpstreamUnavailable:
+                if not insist:
+                    raise
+            await asyncio.sleep(self.again)
 
     async def _look(self, account_id: UUID, story_id: UUID) -> None:
         """Raise CursorLost where the story has ended, or is gone, and the log does not know.

@@ -23,6 +23,9 @@ from usecases.ports.time_and_chance import Clock
 NOWHERE = 10**17
 """A sequence that no log reaches: who comes with it is told of a gap once the log is back."""
 
+AGAIN = 1.0
+"""Seconds until one tries again who was told of a gap, while nobody can say what stands there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshots:
@@ -37,7 +40,11 @@ class Snapshots:
 
     async def of(self, account_id: UUID, story_ids: Sequence[UUID]) -> list[Snapshot]:
         """Return the snapshots of an account's stories; those that are gone are left out."""
-        lives = {key: await self._live(Topic(account_id, key)) for key in story_ids}
+        lives: dict[UUID, LiveText | Literal["away"] | None]
+        try:
+            lives = {key: await self.events.live(Topic(account_id, key)) for key in story_ids}
+        except LogAway:  # for one is away for all: who looks at many waits for it only once
+            lives = dict.fromkeys(story_ids, "away")
         stories = await self.reads.stories(story_ids)
         chapters = await self.reads.chapters(story_ids)
         now = self.clock.now()
@@ -46,12 +53,6 @@ class Snapshots:
             for key in story_ids
             if (story := stories.get(key)) is not None and story.account_id == account_id
         ]
-
-    async def _live(self, story: Topic) -> LiveText | Literal["away"] | None:
-        try:
-            return await self.events.live(story)
-        except LogAway:
-            return "away"
 
 
 def _snapshot(
@@ -64,15 +65,16 @@ def _snapshot(
         # An empty log goes on with the first event of an attempt; one that is away may hold more.
         sequence = 0 if live is None else NOWHERE
         return Snapshot(Cursor(story.attempt, sequence), now, story, tuple(chapters))
-    if story.status.is_end:
+    if story.status.is_end or story.status is StoryStatus.QUEUED:
+        # Retried: what was left unfinished when it failed will be written in other words.
         return Snapshot(live.cursor, now, story, tuple(chapters))
     told = tuple(chapters[: live.chapters])  # one more may be stored, and its end not yet told
-    if story.status is StoryStatus.QUEUED:
-        # Retried: what was left unfinished when it failed will be written in other words. A log
-        # that was lost since, and tells of its place in line alone, knows no chapter.
-        told = told if live.cursor.epoch == story.attempt else tuple(chapters)
-        return Snapshot(live.cursor, now, story, told)
     return Snapshot(live.cursor, now, story, told, live.chapter, live.title, live.text)
+
+
+def shows_all(snapshot: Snapshot) -> bool:
+    """Whether nothing was told up to its cursor that it does not show: else the log was away."""
+    return snapshot.story.status.is_end or snapshot.cursor.sequence < NOWHERE
 
 
 def ending(snapshot: Snapshot) -> Recorded | None:

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from uuid_utils.compat import uuid7
 
 from adapters.event_log.entries import encode
-from adapters.event_log.hub import MOST_EVENTS
+from adapters.event_log.hub import ALIVE, MOST_EVENTS, Hub
 from adapters.event_log.log import RedisEventLog
 from domain.events import (
     ChapterStarted,
@@ -134,6 +134,23 @@ async def test_who_comes_when_the_last_one_has_just_gone_is_heard_too(log: Redis
         await follower.stop()
 
 
+async def test_channels_that_were_followed_for_a_moment_are_forgotten(redis: Redis) -> None:
+    """Also where a follower is gone before Redis has confirmed its channel."""
+    hub = Hub(redis, silence=20)
+    with hub.inbox("stays") as inbox:
+        await inbox.take()
+        for number in range(40):
+            with hub.inbox(name := f"brief {number}"):
+                for _ in range(number):
+                    await asyncio.sleep(0)
+            await until_nobody_listens_to(redis, name)
+        with hub.inbox("last") as last:
+            await last.take()  # and so all that was asked of Redis before is answered
+            confirmed = hub._confirmed  # noqa: SLF001 - nobody else sees it in less than a year
+            assert confirmed <= {ALIVE.encode(), b"stays", b"last"}
+    await hub.aclose()
+
+
 async def test_a_follower_that_does_not_take_its_events_is_sent_away(log: RedisEventLog) -> None:
     writer, quick = log.writer(STORY, 1), Follower(log, STORY, Cursor(1, 0))
     slow = log.follow(STORY, Cursor(1, 0))
@@ -184,6 +201,27 @@ async def test_more_than_a_page_is_told_whole(log: RedisEventLog) -> None:
     follower = Follower(log, STORY, Cursor(1, 1))
     assert await follower.hears(1099) == [f"1-{number}" for number in range(2, 1101)]
     await follower.stop()
+
+
+async def test_who_catches_up_lets_the_others_have_their_turns(log: RedisEventLog) -> None:
+    """Each event is executed and sent, all of which a quick client takes without a pause."""
+    writer, turns = log.writer(STORY, 1), 0
+    for _ in range(200):
+        await writer.append(WRITING)
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with aclosing(log.follow(STORY, Cursor(1, 1))) as tale:
+        await anext(tale)
+        others = asyncio.create_task(take_turns())
+        for _ in range(198):
+            await anext(tale)
+    others.cancel()
+    assert turns >= 190
 
 
 async def test_nothing_of_a_log_is_kept_for_ever(redis: Redis) -> None:

@@ -28,6 +28,17 @@ async def test_all_processes_hear_an_end(redis: Redis) -> None:
     await there.close()
 
 
+async def test_rubbish_does_not_deafen_the_listener(redis: Redis) -> None:
+    """Whatever it fails by, sockets that are open already rely on it."""
+    ends, session_id = ends_in(redis), uuid4()
+    async with ends.ended(session_id) as event, asyncio.timeout(5):
+        while not await redis.publish("session:ends", "rubbish"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)  # until it listens, which Redis tells nobody but who asks
+        await ends.announce(session_id)
+        await event.wait()
+    await ends.close()
+
+
 async def test_a_process_listens_once_for_all_its_sockets(redis: Redis) -> None:
     ends, sessions = ends_in(redis), [uuid4() for _ in range(50)]
     watches = [ends.ended(session_id) for session_id in sessions]

@@ -191,12 +191,12 @@ class Subscription:
             yield Tick(number=number)
 
     @strawberry.subscription
-    async def forever(self, info: Info) -> AsyncIterator[str]:
+    async def forever(self, info: Info, first: str = "first") -> AsyncIterator[str]:
         watch = info.context.watch
         watch.open_streams += 1
         watch.started.set()
         try:
-            yield "first"
+            yield first
             await asyncio.Event().wait()
         finally:
             watch.open_streams -= 1

@@ -175,6 +175,7 @@ async def served(
         port=0,
         ws="websockets-sansio",
         ws_max_size=65_536,
+        ws_ping_interval=None,
         ws_per_message_deflate=False,
         lifespan=lifespan,
         access_log=False,

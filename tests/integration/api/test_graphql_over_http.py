@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 from httpx2 import Response
 
-from api.graphql.http import PREFLIGHT_HEADERS, WHERE_SUBSCRIPTIONS_GO
+from api.graphql.http import WHERE_SUBSCRIPTIONS_GO
+from api.graphql.http_requests import PREFLIGHT_HEADERS
 from bootstrap.settings import Environment
 from tests.integration.api.service import Service, service
 

@@ -353,10 +353,23 @@ async def test_a_follower_that_fell_behind_is_sent_away_to_come_back(api: Servic
     assert messages[-1].text == "You read too slowly: come back with your newest cursor"
 
 
+FLOOD = {"query": "subscription { flood(size: 50000) }"}
+TRICKLE = {
+    "query": "subscription ($first: String!) { forever(first: $first) }",
+    "variables": {"first": "x" * 30_000},
+}
+"""More than a small window takes, and less than the server's own buffers do."""
+
+
 @pytest.mark.parametrize("accept", [EVENT_STREAM, MULTIPART])
-async def test_a_client_that_never_reads_is_cut_off(accept: str) -> None:
-    async with service(rules=SocketRules(send_seconds=0.05)) as api:
-        body = orjson.dumps({"query": "subscription { flood(size: 50000) }"})
+@pytest.mark.parametrize(
+    ("asked", "seconds"), [(FLOOD, 0.05), (TRICKLE, 0.5)], ids=["flood", "trickle"]
+)
+async def test_a_client_that_never_reads_is_cut_off(
+    accept: str, asked: dict[str, object], seconds: float
+) -> None:
+    async with service(rules=SocketRules(send_seconds=seconds)) as api:
+        body = orjson.dumps(asked)
         deaf = sockets.socket()
         deaf.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4_096)
         deaf.setblocking(False)

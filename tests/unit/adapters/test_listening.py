@@ -2,7 +2,24 @@
 
 import asyncio
 
-from adapters.listening import stop
+import pytest
+from redis.asyncio.client import PubSub
+from redis.asyncio.connection import ConnectionPool
+from redis.exceptions import ConnectionError as ConnectionLost
+
+from adapters.listening import messages, stop
+
+
+class CutOff(PubSub):
+    """What uvloop says of a connection that was cut a moment ago."""
+
+    async def get_message(self, *_: object, **__: object) -> None:
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>")
+
+
+async def test_a_connection_that_was_cut_is_lost_whatever_it_says() -> None:
+    with pytest.raises(ConnectionLost):
+        await anext(messages(CutOff(ConnectionPool())))
 
 
 async def test_a_task_that_swallows_cancellations_is_told_again_until_it_ends() -> None:

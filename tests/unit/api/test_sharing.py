@@ -88,14 +88,28 @@ async def test_two_hundred_followers_of_a_story_share_each_event(house: House) -
 
     payloads = Counter(event_of(each[0])["__typename"] for each in zip(*crowd.told, strict=True))
     for each in zip(*crowd.told, strict=True):
-        kind = event_of(each[0])["__typename"]
-        assert len({id(one.content) for one in each}) == (
-            FOLLOWERS if kind == "StorySnapshot" else 1
-        )
+        assert len({id(one.content) for one in each}) == 1
+    assert payloads["StorySnapshot"] == 1
     assert payloads["TextAppended"] >= 2
-    events = sum(payloads.values()) - payloads["StorySnapshot"]
-    began_and_snapshots = 2 * FOLLOWERS
-    assert crowd.contexts == began_and_snapshots + events
+    assert crowd.contexts == FOLLOWERS + sum(payloads.values())
+
+
+async def test_when_the_log_is_lost_they_share_what_stands_in_its_place(house: House) -> None:
+    crowd, story = Crowd(house), await house.queued()
+    following = [asyncio.create_task(crowd.follow(story.id)) for _ in range(FOLLOWERS)]
+    await crowd.heard(FOLLOWERS, events=1)
+    house.events.down = True
+    await crowd.browser.write(story)
+    house.events.down = False
+    house.events.be_silent()
+    await asyncio.gather(*following)
+
+    for each in zip(*(told[-2:] for told in crowd.told), strict=True):
+        assert len({id(one.content) for one in each}) == 1
+    assert [event_of(one)["__typename"] for one in crowd.told[0][-2:]] == [
+        "StorySnapshot",
+        "StoryReady",
+    ]
 
 
 async def test_each_of_them_is_told_the_whole_story(house: House) -> None:

@@ -76,27 +76,27 @@ class Browser:
     account: Account | None = None
 
     @cached_property
-    def use_cases(self) -> SimpleNamespace:
-        """The same for all contexts, as in a process."""
-        house = self.house
-        return SimpleNamespace(
-            request_story=lambda order: house.request_story(order),
-            cancel_story=CancelStory(house.database, house.events, house.clock),
-            follow_story=FollowStory(house.reads, house.events, house.clock),
-            follow_account=FollowAccount(house.reads, house.events, house.clock),
-            show_progress=ShowProgress(house.reads, house.events, house.clock),
-        )
+    def follow_story(self) -> FollowStory:
+        """The same for all contexts, as in a process: its followers share what they are shown."""
+        return FollowStory(self.house.reads, self.house.events, self.house.clock)
 
     @property
     def context(self) -> Context:
         house, account = self.house, self.account
+        use_cases = SimpleNamespace(
+            request_story=house.request_story,
+            cancel_story=CancelStory(house.database, house.events, house.clock),
+            follow_story=self.follow_story,
+            follow_account=FollowAccount(house.reads, house.events, house.clock),
+            show_progress=ShowProgress(house.reads, house.events, house.clock),
+        )
         claims = None
         if account is not None:
             claims = AccessClaims(
                 account_id=account.id, session_id=account.id, expires_at=START + timedelta(days=1)
             )
         return Context(
-            use_cases=cast("UseCases", self.use_cases),
+            use_cases=cast("UseCases", use_cases),
             reads=house.reads,
             client=Client("203.0.113.7", "Firefox"),
             request_id="request",

@@ -1,19 +1,23 @@
 """Watching all of an account's stories."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
+from uuid import UUID
 
 import pytest
 
 from domain.accounts import AccountStatus
 from domain.events import Cursor, Gap, LibrarySnapshot, Recorded, Snapshot, Told
+from domain.refusals import UpstreamUnavailable
 from domain.stories import Story, StoryStatus
 from tests.factories import an_account
+from tests.fakes.event_log import FakeEventLog
 from tests.fakes.reads import FakeReads
 from tests.fakes.storyteller import FakeStoryteller
 from tests.unit.usecases.stories.conftest import House
 from usecases.ports.jobs import Retry
+from usecases.ports.live import LiveText, LogAway, Topic
 from usecases.ports.reads import StoriesPage
 from usecases.ports.storytelling import StorytellerFault
 from usecases.stories.cancel_story import CancelStory
@@ -138,6 +142,104 @@ async def test_who_comes_while_the_log_is_away_gets_what_is_stored_and_later_the
         told = await take(tale, 1)
         house.events.down = False
         told += await take(tale, 2)
+    assert kinds(told) == ["LibrarySnapshot", "Gap", "LibrarySnapshot"]
+
+
+class Outage(FakeEventLog):
+    """Is away from the moment that its place was told until somebody asked in vain."""
+
+    tells_places_only = False
+    asked_in_vain = 0
+
+    async def live(self, story: Topic) -> LiveText | None:
+        if self.tells_places_only:
+            self.asked_in_vain += 1
+            raise LogAway
+        return await super().live(story)
+
+
+async def test_what_a_library_cannot_show_is_not_taken_for_told(house: House) -> None:
+    outage = house.events = Outage(house.clock)
+    stories = [await house.queued() for _ in range(3)]
+    storyteller = FakeStoryteller([["One. ", "Two. ", "Three."]], waits=(1, 2))
+    lease = await house.leased(stories[0].id)
+    writing = asyncio.create_task(house.write_story(storyteller)(stories[0].id, lease))
+    await storyteller.waiting.wait()
+    outage.tells_places_only = True
+    async with aclosing(await follow(house)) as tale:
+        told = await take(tale, 1)
+        outage.tells_places_only = False
+        told += await take(tale, 2)
+        await cancel(house, stories[0])
+        told += await take(tale, 1)
+    writing.cancel()
+    assert kinds(told) == ["LibrarySnapshot", "Gap", "LibrarySnapshot", "story_canceled"]
+    assert isinstance(told[2], LibrarySnapshot)
+    assert "One." in {snapshot.text for snapshot in told[2].stories}
+    assert outage.asked_in_vain == 1
+
+
+async def test_who_was_told_of_a_gap_waits_for_the_library_and_a_newcomer_is_refused(
+    house: House,
+) -> None:
+    await house.queued()
+
+    class Reads(FakeReads):
+        away = 0
+
+        async def stories_of(self, page: StoriesPage) -> list[Story]:
+            if self.away:
+                self.away -= 1
+                raise UpstreamUnavailable
+            return await super().stories_of(page)
+
+    reads = Reads(house.database)
+    follow_account = FollowAccount(reads, house.events, house.clock, again=0)
+    async with aclosing(await follow_account(house.account.id)) as tale:
+        told = await take(tale, 1)
+        house.events.forget()
+        await house.queued()
+        told += await take(tale, 1)
+        reads.away = 3
+        told += await take(tale, 1)
+    assert kinds(told) == ["LibrarySnapshot", "Gap", "LibrarySnapshot"]
+    reads.away = 1
+    with pytest.raises(UpstreamUnavailable):
+        await anext(await follow_account(house.account.id))
+
+
+@pytest.mark.parametrize("away", ["log", "database"])
+async def test_a_story_that_cannot_be_shown_when_it_first_appears_is_a_gap(
+    house: House, away: str
+) -> None:
+    outage = house.events = Outage(house.clock)
+    story = await house.queued()
+    fault = StorytellerFault("KILLED", "Gone.")
+    with pytest.raises(Retry):
+        await house.write_story(FakeStoryteller([["One."]], faults={(1, 1): fault}))(
+            story.id, await house.leased(story.id)
+        )
+
+    class Reads(FakeReads):
+        async def stories_of(self, page: StoriesPage) -> list[Story]:
+            del page
+            return []
+
+        async def stories(self, story_ids: Sequence[UUID]) -> dict[UUID, Story]:
+            if outage.tells_places_only and away == "database":
+                raise UpstreamUnavailable
+            return await super().stories(story_ids)
+
+    storyteller = FakeStoryteller([["One. ", "Two. ", "Three."]], waits=(1, 2))
+    async with aclosing(await follow(house, reads=Reads(house.database))) as tale:
+        told = await take(tale, 1)
+        outage.tells_places_only = True
+        lease = await house.leased(story.id)
+        writing = asyncio.create_task(house.write_story(storyteller)(story.id, lease))
+        told += await take(tale, 1)
+        outage.tells_places_only = False
+        told += await take(tale, 1)
+    writing.cancel()
     assert kinds(told) == ["LibrarySnapshot", "Gap", "LibrarySnapshot"]
 
 

@@ -1,7 +1,7 @@
 """Watching a story."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from uuid import UUID
 
@@ -224,6 +224,41 @@ async def test_one_look_serves_all_who_hear_a_silence_and_an_outage_ends_nothing
     assert {one.event.kind for one in told if isinstance(one, Recorded)} == {"story_canceled"}
     for tale in tales:
         await tale.aclose()
+
+
+class FalteringReads(FakeReads):
+    """Cannot be reached for the next so many times."""
+
+    away = 0
+
+    async def stories(self, story_ids: Sequence[UUID]) -> dict[UUID, Story]:
+        if self.away:
+            self.away -= 1
+            raise UpstreamUnavailable
+        return await super().stories(story_ids)
+
+
+async def test_who_was_told_of_a_gap_waits_for_the_snapshot_and_a_newcomer_is_refused(
+    house: House,
+) -> None:
+    story, writing = await half_written(house)
+    reads = FalteringReads(house.database)
+    follow_story = FollowStory(reads, house.events, house.clock, again=0)
+    async with aclosing(await follow_story(house.account.id, story.id)) as tale:
+        await anext(tale)
+        house.events.trim(house.topic(story), 0)
+        house.events.be_silent()
+        await house.events.append(
+            house.topic(story), 1, TextAppended(chapter=2, offset=4, text="!")
+        )
+        assert isinstance(await anext(tale), Gap)
+        reads.away = 3
+        async with asyncio.timeout(5):
+            assert isinstance(await anext(tale), Snapshot)
+    reads.away = 1
+    with pytest.raises(UpstreamUnavailable):
+        await anext(await follow_story(house.account.id, story.id))
+    writing.cancel()
 
 
 async def test_who_stops_watching_leaves_nothing_behind_and_cancels_nothing(house: House) -> None:
