@@ -93,8 +93,16 @@ async def called_off(redis: Redis, pulse: float = PULSE) -> AsyncGenerator[UUID,
                 async with aclosing(messages(channel, pulse)) as heard:
                     async for message in heard:
                         if message["type"] == "message":
-                            for job_id in unpack(message["data"]):
-                                yield UUID(job_id)
+                            for job_id in _jobs(message["data"]):
+                                yield job_id
         except (RedisError, OSError) as error:
             logger.bind(error=type(error).__name__).warning("Cannot listen for called-off jobs")
             await asyncio.sleep(RECONNECT_SECONDS)
+
+
+def _jobs(message: bytes) -> list[UUID]:
+    try:
+        return [UUID(job_id) for job_id in unpack(message)]
+    except (ValueError, TypeError, AttributeError):
+        logger.warning("A call to stop jobs could not be read")
+        return []

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import pytest
 from redis.asyncio import Redis
 from uuid_utils.compat import uuid7
 
@@ -57,6 +58,18 @@ async def test_jobs_are_called_off_by_message(redis: Redis) -> None:
     await ArqQueue(redis).call_off(jobs)
     async with asyncio.timeout(5):
         assert [await first, await anext(calls)] == jobs
+    await calls.aclose()
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"\xff", b"7", b"[7]", b'["no id"]', b'{"a": 1}'])
+async def test_rubbish_does_not_deafen_who_listens(redis: Redis, rubbish: bytes) -> None:
+    job_id, calls = uuid7(), called_off(redis)
+    call = asyncio.ensure_future(anext(calls))
+    await _is_heard(redis)
+    await redis.publish(CALL_OFF, rubbish)
+    await ArqQueue(redis).call_off([job_id])
+    async with asyncio.timeout(5):
+        assert await call == job_id
     await calls.aclose()
 
 
