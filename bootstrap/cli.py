@@ -31,6 +31,8 @@ app.command(keys)
 app.command(audit)
 app.command(jobs)
 
+DESERTED = "nobody takes these: is a worker with this queue running?"
+
 OfQueue = Annotated[Queue | None, Parameter(help="Of this queue alone.")]
 OfKind = Annotated[str | None, Parameter(help="Of this kind alone, like write_story.")]
 
@@ -133,7 +135,8 @@ async def show_queues() -> int:
     for load in loads:
         oldest = "-" if load.oldest is None else f"{load.oldest.total_seconds():.0f} s"
         counts = (load.scheduled, load.queued, load.running, load.dead, oldest)
-        _say(f"{load.queue:<12}" + "".join(f"{count:>10}" for count in counts))
+        remark = f"  {DESERTED}" if load.is_deserted else ""
+        _say(f"{load.queue:<12}" + "".join(f"{count:>10}" for count in counts) + remark)
     return 0
 
 

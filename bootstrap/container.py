@@ -30,6 +30,7 @@ from bootstrap.second_factors import FactorAdapters, factor_adapters, factor_use
 from bootstrap.secrets import key_bytes
 from bootstrap.settings import Settings
 from bootstrap.signing import access_tokens, open_keyring
+from db.clock import SqlClock
 from db.database import SqlDatabase, close_engine, create_engine
 from db.job_desk import SqlJobDesk
 from db.reads import SqlReads
@@ -112,7 +113,8 @@ class Container:
 async def open_container(settings: Settings, part: Part) -> AsyncIterator[Container]:
     """Wire a process; what it holds is closed at the end of the block. Connects to nothing yet."""
     async with AsyncExitStack() as stack:
-        clock = SystemClock()
+        # Claims set it: the API, which makes none, keeps the time of its machine.
+        clock = SqlClock(SystemClock())
         redis = await stack.enter_async_context(open_redis(settings.redis_url))
         engine = create_engine(
             settings.database_url,
@@ -149,7 +151,9 @@ async def open_container(settings: Settings, part: Part) -> AsyncIterator[Contai
             engine=engine,
             database=database,
             reads=reads,
-            job_desk=SqlJobDesk(engine, lease=timedelta(seconds=settings.job_lease_seconds)),
+            job_desk=SqlJobDesk(
+                engine, lease=timedelta(seconds=settings.job_lease_seconds), clock=clock
+            ),
             job_queue=job_queue,
             event_log=event_log,
             session_ends=session_ends,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -26,6 +27,7 @@ from sqlalchemy import update as update_rows
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from db.clock import SqlClock
 from db.jobs import FREE, JOB, NOW, WAITS, as_job, is_held
 from db.outages import failing_closed
 from db.rows import QUEUED_JOB, RUNNING_JOB, SCHEDULED_JOB
@@ -50,7 +52,8 @@ class SqlJobDesk:
     """Implements `JobDesk`.
 
     A worker that does not renew its lease within `lease` loses the job. A job at the head of its
-    queue that waits though it was woken is woken again after `wake_again`.
+    queue that waits though it was woken is woken again after `wake_again`. Each claim sets `clock`,
+    so that whoever does the job knows PostgreSQL's time.
     """
 
     def __init__(
@@ -58,19 +61,23 @@ class SqlJobDesk:
         engine: AsyncEngine,
         lease: timedelta = timedelta(seconds=30),
         wake_again: timedelta = timedelta(seconds=1),
+        clock: SqlClock | None = None,
     ) -> None:
         self._engine, self._lease, self._wake_again = engine, lease, wake_again
+        self._clock = clock
         # A single statement is a transaction by itself: BEGIN and COMMIT would be two more trips.
         self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def claim(self, queue: Queue, known: Sequence[Terms]) -> tuple[Job, Lease] | None:
         """Take the job of a queue whose turn it is; None when none waits."""
-        token = uuid4()
+        token, asked = uuid4(), monotonic()
         claimed = await self._rows(
             _claiming(_kinds(known)), {"of_queue": queue, "token": token, "lease": self._lease}
         )
         if not claimed:
             return None
+        if self._clock is not None:
+            self._clock.set(claimed[0]["lease_until"] - self._lease, asked)
         job = as_job(claimed[0])
         return job, Lease(
             job_id=job.id,

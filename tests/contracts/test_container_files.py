@@ -11,6 +11,9 @@ from bootstrap.settings import Settings
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", "")
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
+SILENT_POSTGRESQL = 11
+"""Seconds that a worker needs to stop while PostgreSQL is silent (docs/nothing-is-lost.md)."""
+
 OWN_FOLDERS = ("adapters", "api", "bootstrap", "db", "domain", "schema", "usecases", "workers")
 
 
@@ -44,6 +47,13 @@ def test_the_image_does_not_run_as_root() -> None:
         for stage in stages
     }
     assert users == {"packages": [], "web": [], "inbox": ["1000"], "service": ["10001"]}
+
+
+def test_compose_gives_a_worker_the_time_that_stopping_takes_without_postgresql() -> None:
+    worker = COMPOSE[COMPOSE.index("\n  worker:\n") :]
+    given = re.search(r"^    stop_grace_period: (\d+)s$", worker, re.MULTILINE)
+    assert given is not None
+    assert int(given[1]) >= Settings.model_fields["drain_seconds"].default + SILENT_POSTGRESQL
 
 
 def test_compose_passes_on_settings_that_exist() -> None:

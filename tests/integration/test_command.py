@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -34,7 +34,7 @@ from domain.jobs import Queue
 from tests.factories import an_account
 from tests.fakes.clock import START
 from tests.fakes.database import FakeJobQueue
-from tests.jobs import claim_of
+from tests.jobs import claim_of, claimed
 from usecases.deliveries.send_delivery import SendDeliveryTask
 
 
@@ -184,6 +184,42 @@ async def test_dead_letters_are_shown_retried_and_discarded(
     acts = [record.entry.act for record in await reader.audit_trail(0, 10)]
     await engine.dispose()
     assert acts == [Act.JOB_DISCARDED, Act.JOB_RETRIED, Act.JOB_RETRIED]
+
+
+async def _waits(database: SqlDatabase, seconds: float) -> None:
+    """Let a mail be due for that long."""
+    due = datetime.now(UTC) - timedelta(seconds=seconds)
+    async with database.begin() as work:
+        await work.jobs.add(SendDeliveryTask(delivery_id=uuid4()), run_at=due)
+
+
+@pytest.mark.parametrize(
+    ("waits", "running", "remark"),
+    [
+        (90, 0, "nobody takes these: is a worker with this queue running?"),
+        (30, 0, ""),
+        (90, 1, ""),
+    ],
+)
+async def test_a_queue_that_nobody_serves_is_marked(
+    database: SqlDatabase,
+    postgres_url: str,
+    capsys: pytest.CaptureFixture[str],
+    waits: float,
+    running: int,
+    remark: str,
+) -> None:
+    await _waits(database, waits)
+    if running:
+        await _waits(database, waits)
+        engine = create_engine(postgres_url)
+        await claimed(SqlJobDesk(engine), Queue.MAIL)
+        await engine.dispose()
+    assert await show_queues() == 0
+    _, stories, mail, *_ = capsys.readouterr().out.splitlines()
+    assert mail.split()[:5] == ["mail", "0", "1", str(running), "0"]
+    assert mail.partition(" s")[2].strip() == remark
+    assert stories.endswith(" -")
 
 
 def test_the_command_reads_what_an_operator_types() -> None:

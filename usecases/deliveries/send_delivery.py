@@ -34,6 +34,9 @@ The first is short: most faults of a mail server are over in a moment.
 CODE_PAUSES = (2, 5, 15, 30)
 """The same for a code: somebody sits and waits for it, and it is soon worth nothing."""
 
+TWICE = "Mail may come twice"
+"""What the log says where a mail goes out again that may have been taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class CodeDraft:
@@ -124,6 +127,8 @@ class SendDelivery:
         elif delivery.expires_at <= now:
             reason = "expired before it was sent"
         elif draft := await _draft(work, delivery):
+            if delivery.status is DeliveryStatus.SENDING:
+                _log(delivery).bind(ambiguous=True).warning(TWICE)
             return draft
         else:
             reason = "what it was about is gone or settled"
@@ -176,13 +181,16 @@ class SendDelivery:
             log = _log(delivery).bind(smtp_status=fault.status, ambiguous=fault.ambiguous)
             if fault.alarming:
                 log.error("The mail server turns this service away")
+            error = f"ambiguous: {fault.detail}" if fault.ambiguous else fault.detail
             now, pause = self.clock.now(), _pause(delivery)
             hopeless = fault.permanent or (fault.ambiguous and delivery.is_code)
             if hopeless or delivery.expires_at <= now + pause:
-                delivery.fail(now, fault.detail)
+                delivery.fail(now, error)
                 log.warning("Mail given up")
                 return
-            delivery.put_back(fault.detail)
+            if fault.ambiguous:
+                log.warning(TWICE)
+            delivery.put_back(error)
         raise Retry(f"mail not taken: {fault.status or 'no answer'}", after=pause.total_seconds())
 
 

@@ -1,5 +1,6 @@
 """A mail is sent once, and each fault has its consequence."""
 
+import json
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -298,7 +299,8 @@ async def test_a_story_is_sent_again_as_the_same_mail(office: PostOffice, fault:
 
     assert await office.attempt() == 5
     assert office.status == "queued"
-    assert office.delivery.last_error == fault.detail
+    noted = f"ambiguous: {fault.detail}" if fault.ambiguous else fault.detail
+    assert office.delivery.last_error == noted
 
     office.clock.advance(timedelta(seconds=5))
     assert await office.attempt() is None
@@ -359,7 +361,7 @@ async def test_a_code_that_may_have_arrived_is_not_sent_again(office: PostOffice
 
     assert len(office.mailer.offered) == 1
     assert office.status == "failed"
-    assert office.delivery.last_error == "content: connection lost"
+    assert office.delivery.last_error == "ambiguous: content: connection lost"
 
 
 @pytest.mark.parametrize("refusal", [UpstreamUnavailable(), CodeExpired()])
@@ -471,6 +473,40 @@ async def test_only_what_the_operator_must_mend_is_an_error(
     await office.attempts()
 
     assert sum('"name": "ERROR"' in line for line in log) == errors
+
+
+def _told_twice(log: list[str]) -> list[object]:
+    """Return what lines that tell of a second mail say of the first."""
+    records = [json.loads(line)["record"] for line in log]
+    return [one["extra"]["ambiguous"] for one in records if one["message"] == "Mail may come twice"]
+
+
+@pytest.mark.parametrize(
+    ("owing", "fault", "told"),
+    [
+        (story, AMBIGUOUS, [True]),
+        (story, PASSING, []),
+        (story, NO_ANSWER, []),
+        (code, AMBIGUOUS, []),
+    ],
+)
+async def test_a_mail_that_goes_out_again_though_it_may_have_arrived_is_told_of(
+    office: PostOffice, log: list[str], owing: Owing, fault: MailFault, told: list[object]
+) -> None:
+    await office.owes(owing)
+    office.mailer.faults = [fault]
+    await office.attempts()
+    assert _told_twice(log) == told
+
+
+@pytest.mark.parametrize(("owing", "told"), [(story, [True]), (address_in_use, [True]), (code, [])])
+async def test_a_mail_that_goes_out_again_after_its_worker_died_is_told_of(
+    office: PostOffice, log: list[str], owing: Owing, told: list[object]
+) -> None:
+    await office.owes(owing)
+    await died_while_sending(office)
+    await office.attempt()
+    assert _told_twice(log) == told
 
 
 PHONE = CHALLENGE.model_copy(update={"purpose": CodePurpose.PHONE, "email": "+4915123456789"})
