@@ -150,10 +150,21 @@ def create_engine(
 
 async def close_engine(engine: AsyncEngine) -> None:
     """Close the connections in good order, but wait no longer for a server that fell silent."""
-    try:
-        async with asyncio.timeout(GOOD_BYE.total_seconds()):
-            await engine.dispose()
-    except TimeoutError:
+    ask, silent = SignsOfLife(timedelta(), GOOD_BYE), False
+
+    def leave(adapter: Any, record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+        nonlocal silent
+        try:
+            if silent:
+                adapter.driver_connection.terminate()
+            else:
+                ask(adapter, record)
+        except InvalidatePoolError:
+            silent = True
+
+    event.listen(engine.sync_engine, "close", leave)
+    await engine.dispose()
+    if silent:
         logger.warning("PostgreSQL did not answer a good-bye")
 
 

@@ -8,12 +8,13 @@ from time import monotonic
 from types import NoneType
 
 import pytest
+from loguru import logger
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 
-from db.database import SqlDatabase, create_engine
+from db.database import GOOD_BYE, SqlDatabase, close_engine, create_engine
 from domain.refusals import UpstreamUnavailable
 from tests.factories import an_account
 from tests.fakes.database import FakeJobQueue
@@ -162,3 +163,19 @@ async def test_a_connection_whose_server_is_gone_is_found_out(site: Site, figure
 async def _ask_much(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         await connection.execute(text("SELECT repeat('x', 1000000)"))
+
+
+async def test_a_server_that_fell_silent_is_left_without_an_error(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{level} {message}")
+    await site.warm_up()
+    site.proxy.strike(HalfOpen())
+
+    began = monotonic()
+    await close_engine(site.engine)
+    assert monotonic() - began < GOOD_BYE.total_seconds() + 1, "the others are not waited for"
+    logger.remove(sink)
+    assert lines == ["WARNING PostgreSQL did not answer a good-bye\n"]
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
