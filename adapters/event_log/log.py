@@ -1,7 +1,7 @@
 """The event log on Redis."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from adapters.event_log.hub import Hub, Notice
 from adapters.event_log.reading import Page, Reading
 from adapters.event_log.writer import RedisEventWriter, Stroke, told
 from adapters.listening import PULSE
-from domain.events import ENDS, Cursor, Recorded, StoryCanceled, StoryEvent, StoryFailed
+from domain.events import ENDS, Cursor, Recorded, StoryEvent
 from usecases.ports.live import CursorLost, EventWriter, LiveText, LogAway, Topic
 from usecases.ports.time_and_chance import Clock
 
@@ -70,7 +70,7 @@ class RedisEventLog:
 
     async def append(self, story: Topic, epoch: int, event: StoryEvent) -> Cursor | None:
         """Record an event in an epoch that somebody else writes."""
-        stored = event.chapters if isinstance(event, StoryFailed | StoryCanceled) else None
+        stored = event.chapters if isinstance(event, ENDS) else None
         nothing = LiveText(Cursor(epoch, 0), stored or 0)
         return await self._record(
             story, Stroke(epoch, 0, event, stored, "keep", nothing, told(nothing, event))
@@ -94,6 +94,22 @@ class RedisEventLog:
             title=known["title"],
             text=known["text"],
         )
+
+    async def unended(self, stories: Sequence[Topic]) -> list[Topic]:
+        """Return those that have a log which tells of no end. Raises LogAway."""
+        try:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for story in stories:
+                    pipe.xrevrange(stream_of(story), count=1)
+                newest = await pipe.execute()
+        except (RedisError, OSError) as fault:
+            logger.bind(fault=type(fault).__name__).warning("The event log is out of reach")
+            raise LogAway from fault
+        return [
+            story
+            for story, entries in zip(stories, newest, strict=True)
+            if entries and b"end" not in entries[0][1]
+        ]
 
     async def position(self, account: Topic) -> Cursor:
         """Return the place of the newest event; a log is begun where there is none."""

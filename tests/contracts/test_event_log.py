@@ -292,3 +292,23 @@ async def test_followers_who_stop_leave_the_others_alone(log: EventLog) -> None:
         await take(stays, 1)
         await write(writer, FIRST)
         assert [one.event for one in await take(stays, 1)] == [FIRST]
+
+
+async def test_a_log_that_tells_of_no_end_can_be_told_of_it(log: EventLog) -> None:
+    other, empty = Topic(STORY.account_id, UUID(int=3)), Topic(STORY.account_id, UUID(int=4))
+    await write(log.writer(STORY, 1), WRITING, FIRST)
+    await write(log.writer(other, 1), WRITING, READY)
+    assert await log.unended([STORY, other, empty]) == [STORY]
+    assert str(await log.append(STORY, 1, CANCELED)) == "1-3"
+    assert await log.unended([STORY, other, empty]) == []
+    assert await log.unended([]) == []
+
+
+async def test_an_end_after_chapters_that_the_log_missed_does_not_look_whole(
+    log: EventLog,
+) -> None:
+    await write(log.writer(STORY, 1), WRITING, FIRST)
+    async with aclosing(log.follow(STORY, Cursor(1, 2))) as tale:
+        await log.append(STORY, 1, READY)
+        with pytest.raises(CursorLost):
+            await take(tale, 1)

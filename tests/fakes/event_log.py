@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from uuid import UUID
@@ -13,7 +13,6 @@ from domain.events import (
     ChapterStarted,
     Cursor,
     Recorded,
-    StoryCanceled,
     StoryEvent,
     StoryFailed,
     StoryRestarted,
@@ -70,13 +69,19 @@ class FakeEventLog:
         return FakeEventWriter(self, story, LiveText(Cursor(epoch, 0), chapters))
 
     async def append(self, story: Topic, epoch: int, event: StoryEvent) -> Cursor | None:
-        chapters = event.chapters if isinstance(event, StoryFailed | StoryCanceled) else None
+        chapters = event.chapters if isinstance(event, ENDS) else None
         return self.record(story, Cursor(epoch, 0), event, chapters, None)
 
     async def live(self, story: Topic) -> LiveText | None:
         if self.down:
             raise LogAway
         return self._logs[story].live
+
+    async def unended(self, stories: Sequence[Topic]) -> list[Topic]:
+        if self.down:
+            raise LogAway
+        kept = {story: self._logs[story].events for story in stories}
+        return [story for story, log in kept.items() if log and not isinstance(log[-1].event, ENDS)]
 
     async def position(self, account: Topic) -> Cursor:
         if self.down:

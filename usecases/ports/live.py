@@ -1,6 +1,6 @@
 """Live events."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -73,6 +73,10 @@ class EventLog(Protocol):
 
     async def live(self, story: Topic) -> LiveText | None:
         """Return the unfinished text and its place, or None for an empty log. Raises LogAway."""
+        ...
+
+    async def unended(self, stories: Sequence[Topic]) -> list[Topic]:
+        """Return those stories that have a log which tells of no end. Raises LogAway."""
         ...
 
     async def position(self, account: Topic) -> Cursor:

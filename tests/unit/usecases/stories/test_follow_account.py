@@ -317,3 +317,122 @@ async def test_what_a_snapshot_showed_is_not_told_again(house: House) -> None:
     writing.cancel()
     with suppress(asyncio.CancelledError):
         await writing
+
+
+async def test_who_comes_back_is_never_told_again_what_a_snapshot_showed(house: House) -> None:
+    story = await house.queued()
+    storyteller = FakeStoryteller([["One. ", "Two. ", "Three"]], waits=(1, 2))
+    lease = await house.leased(story.id)
+    writing = asyncio.create_task(house.write_story(storyteller)(story.id, lease))
+
+    class Reads(FakeReads):
+        async def stories_of(self, page: StoriesPage) -> list[Story]:
+            await storyteller.waiting.wait()
+            return await super().stories_of(page)
+
+    reads = Reads(house.database)
+    async with aclosing(await follow(house, reads=reads)) as tale:
+        (library,) = await take(tale, 1)
+        other = await house.queued()
+        (queued,) = await take(tale, 1)
+    async with aclosing(await follow(house, library.cursor)) as tale:
+        told = await take(tale, 2)
+    assert kinds(told) == ["Gap", "LibrarySnapshot"]
+    async with aclosing(await follow(house, queued.cursor)) as tale:
+        await cancel(house, story)
+        await cancel(house, other)
+        told = await take(tale, 2)
+    writing.cancel()
+    with suppress(asyncio.CancelledError):
+        await writing
+    assert kinds(told) == ["story_canceled", "story_canceled"]
+
+
+@pytest.mark.parametrize("shown_in", ["LibrarySnapshot", "Snapshot"])
+async def test_who_comes_back_is_never_told_again_of_an_end_that_a_snapshot_showed(
+    house: House, shown_in: str
+) -> None:
+    story = await house.queued()
+    fault = StorytellerFault("KILLED", "Gone.")
+    with pytest.raises(Retry):
+        await house.write_story(FakeStoryteller([["One."]], faults={(1, 1): fault}))(
+            story.id, await house.leased(story.id)
+        )
+    reads = BusyReads(house, story, before=shown_in == "Snapshot")
+    told = list[Told]()
+    async with aclosing(await follow(house, reads=reads)) as tale:
+        while "story_ready" not in kinds(told):
+            told += await take(tale, 1)
+    assert kinds(told)[-2:] == [shown_in, "story_ready"]
+    async with aclosing(await follow(house, told[-1].cursor)) as tale:
+        again = await take(tale, 2)
+    assert kinds(again) == ["Gap", "LibrarySnapshot"]
+    async with aclosing(await follow(house, again[-1].cursor)) as tale:
+        await house.queued()
+        assert kinds(await take(tale, 1)) == ["story_queued"]
+
+
+@pytest.mark.parametrize("away", ["the log", "the log when one comes back", "the database"])
+async def test_who_comes_back_hears_of_an_end_that_the_log_was_never_told(
+    house: House, away: str
+) -> None:
+    story = await house.queued()
+    async with aclosing(await follow(house)) as tale:
+        (library,) = await take(tale, 1)
+    house.events.down = True
+    await cancel(house, story)
+    house.events.down = away == "the log when one comes back"
+
+    class Reads(FakeReads):
+        away = False
+
+        async def stories_of(self, page: StoriesPage) -> list[Story]:
+            if self.away:
+                raise UpstreamUnavailable
+            return await super().stories_of(page)
+
+    reads = Reads(house.database)
+    reads.away = away == "the database"
+    async with aclosing(await follow(house, library.cursor, reads)) as tale:
+        waiting = asyncio.ensure_future(anext(tale))
+        await asyncio.sleep(0)
+        house.events.down = reads.away = False
+        house.events.be_silent()
+        async with asyncio.timeout(5):
+            told = await waiting
+    assert kinds([told]) == ["story_canceled"]
+    assert told.cursor.follows(library.cursor)
+    async with aclosing(await follow(house, library.cursor)) as tale:
+        assert await take(tale, 1) == [told]
+
+
+async def test_who_comes_back_is_told_of_a_gap_where_more_than_the_end_was_lost(
+    house: House,
+) -> None:
+    story = await house.queued()
+    async with aclosing(await follow(house)) as tale:
+        (library,) = await take(tale, 1)
+    house.events.down = True
+    await write(house, story)
+    house.events.down = False
+    async with aclosing(await follow(house, library.cursor)) as tale:
+        told = await take(tale, 2)
+    assert kinds(told) == ["Gap", "LibrarySnapshot"]
+
+
+async def test_who_comes_back_and_hears_nothing_of_a_story_is_told_how_it_ended(
+    house: House,
+) -> None:
+    story = await house.queued()
+    async with aclosing(await follow(house)) as tale:
+        (library,) = await take(tale, 1)
+    async with aclosing(await follow(house, library.cursor)) as tale:
+        waiting = asyncio.ensure_future(anext(tale))
+        await asyncio.sleep(0)
+        house.events.down = True
+        await cancel(house, story)
+        house.events.down = False
+        house.events.be_silent()
+        async with asyncio.timeout(5):
+            told = [await waiting, *await take(tale, 1)]
+    assert kinds(told) == ["Gap", "LibrarySnapshot"]
