@@ -1,5 +1,6 @@
 """The wiring: the one place where ports meet adapters."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
+from loguru import logger
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -182,6 +184,7 @@ async def open_container(settings: Settings, part: Part) -> AsyncIterator[Contai
                 factors=factor_adapters(settings, redis, clock),
             ),
         )
+        logger.bind(part=part, tasks=len(asyncio.all_tasks())).info("Process stops")
 
 
 def _use_cases(

@@ -44,7 +44,7 @@ HURRIED: Mapping[str, str] = {
 }
 """Settings that suit a person who tries things out, where that person set none."""
 
-WORKER_ROUTINE = re.compile(r"Starting worker for|redis_version=")
+WORKER_ROUTINE = re.compile(r"Starting worker for|redis_version=|Process stops")
 
 API_OPTIONS = (
     *("--factory", "--loop", "uvloop"),
@@ -68,7 +68,7 @@ CATCHER_ROUTINE = re.compile(
 )
 API_ROUTINE = re.compile(
     r"(Started|Finished) server process|application (startup|shutdown)"
-    r"|Application (startup|shutdown) complete|Uvicorn running on|Shutting down"
+    r"|Application (startup|shutdown) complete|Uvicorn running on|Shutting down|Process stops"
     r"|Request served .*path='/health/"
 )
 

@@ -5,6 +5,7 @@ import os
 import random
 import secrets
 import sys
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import mkdtemp
@@ -14,7 +15,7 @@ import asyncpg
 from bench.soak.crowd import Guest
 from bench.soak.faults import Chaos, Planned, plan
 from bench.soak.installation import Installation, installed
-from bench.soak.invariants import Inquest, vitals_of
+from bench.soak.invariants import Inquest, untold, vitals_of
 from bench.soak.report import summary, verdicts
 from bench.soak.tally import Tally
 from bench.vitals import Vitals
@@ -22,6 +23,9 @@ from tests.clients.graphql import GraphQLApi
 
 QUIET_SECONDS = 180
 """How long everything may take to come to its end once nothing fails any more."""
+
+TELLING_SECONDS = 60
+"""How long it may take then until who follows all their stories was told how each ended."""
 
 STATUS_SECONDS = 15
 RECOVERY_SECONDS = 5
@@ -54,11 +58,20 @@ async def soak(seconds: float, seed: int, users: int, home: Path) -> bool:
         before = vitals_of(place)
         _say(f"{users} people have signed up; {len(planned)} faults are planned")
         tally.begin()
+        following = [
+            asyncio.create_task(guest.follow_library(guest.library))
+            for guest in guests
+            if guest.library is not None
+        ]
+        stack.push_async_callback(_end, following)
         middle = await _load(place, guests, Chaos(place, _chance(seed, "faults")), planned, seconds)
         rows = await asyncpg.connect(place.postgres.url)
         stack.push_async_callback(rows.close)
         await _quiet(rows)
         tally.ended_at = tally.now()
+        await _told(tally)
+        await _end(following)
+        _ask_why(tally, following)
         findings = await Inquest(place, rows, before, middle).findings()
         _say(await summary(tally, rows, mails=len(place.mail.mails)))
     _say(verdicts(findings))
@@ -89,9 +102,7 @@ async def _load(
     for task in (*late, watching):
         task.cancel()
     await asyncio.wait({*late, watching})
-    for task in people:
-        if not task.cancelled() and (error := task.exception()):
-            place.tally.broken.append(f"a client gave up: {type(error).__name__}: {error}")
+    _ask_why(place.tally, people)
     return middle
 
 
@@ -115,6 +126,27 @@ async def _quiet(rows: asyncpg.Connection) -> None:
         if not await rows.fetchval(LIVE):
             return
         await asyncio.sleep(1)  # only the table tells
+
+
+async def _told(tally: Tally) -> None:
+    """Wait until nobody waits for the end of a story any more; where that takes long, say so."""
+    for _ in range(TELLING_SECONDS):
+        if not untold(tally):
+            return
+        await asyncio.sleep(1)  # anybody may be the last who is told
+
+
+def _ask_why(tally: Tally, clients: Collection["asyncio.Task[None]"]) -> None:
+    """Note who ended by a fault."""
+    for task in clients:
+        if not task.cancelled() and (error := task.exception()):
+            tally.broken.append(f"a client gave up: {type(error).__name__}: {error}")
+
+
+async def _end(tasks: Collection["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _chance(seed: int, whose: str) -> random.Random:

@@ -19,6 +19,7 @@ import httpx2
 from bench.soak.model import ChattyModel
 from bench.soak.tally import Tally
 from bootstrap.engines import DISPOSABLE, EmbeddedPostgres, EmbeddedRedis, free_port
+from bootstrap.household import API_OPTIONS
 from db.migrations import migrate
 from tests.faults.proxy import FaultProxy
 from tests.gemini_server import GeminiServer
@@ -165,6 +166,8 @@ class Installation:
     workers: list[Process]
     ports: list[int]
     settings: dict[str, str]
+    watching: list["asyncio.Task[None]"] = field(default_factory=list)
+    """Who starts the processes again that ended."""
 
     @property
     def processes(self) -> list[Process]:
@@ -187,6 +190,17 @@ class Installation:
             for port in self.ports:
                 while not await _is_ready(client, port):  # noqa: ASYNC110
                     await asyncio.sleep(0.1)  # readiness can only be asked for
+
+    def watch(self) -> None:
+        """Start processes again whenever they end by themselves, from now on."""
+        self.watching = [asyncio.create_task(process.watch()) for process in self.processes]
+
+    async def stop(self) -> None:
+        """Stop all processes in order, for good."""
+        for watch in self.watching:
+            watch.cancel()
+        await asyncio.gather(*self.watching, return_exceptions=True)
+        await asyncio.gather(*(process.stop() for process in self.processes))
 
 
 async def _is_ready(client: httpx2.AsyncClient, port: int) -> bool:
@@ -253,24 +267,17 @@ async def installed(home: Path, tally: Tally, chance: random.Random) -> AsyncIte
         place = Installation(
             home, tally, postgres, redis, mail, model, networks, apis, workers, ports, settings
         )
+        stack.push_async_callback(place.stop)
         for process in place.processes:
-            stack.push_async_callback(process.stop)
             process.start()
         await place.ready()
-        watching = [asyncio.create_task(process.watch()) for process in place.processes]
-        try:
-            yield place
-        finally:
-            for watch in watching:
-                watch.cancel()
-            await asyncio.wait(watching)
+        place.watch()
+        yield place
 
 
 def _api(port: int) -> tuple[str, ...]:
-    """Return the command of docs/operations.md."""
+    """Return the command of the image."""
     return (
-        *("uvicorn", "api.app:create_app", "--factory", "--port", str(port)),
-        *("--loop", "uvloop", "--ws", "websockets-sansio", "--ws-per-message-deflate", "false"),
-        *("--no-access-log", "--no-proxy-headers", "--no-server-header"),
+        *("uvicorn", "api.app:create_app", *API_OPTIONS, "--port", str(port)),
         *("--timeout-graceful-shutdown", str(DRAIN_SECONDS)),
     )

@@ -9,8 +9,9 @@ from typing import Any
 import asyncpg
 from redis.asyncio import Redis
 
-from bench.soak.installation import POOL_SIZE, Installation
-from bench.soak.journal import read_journal
+from bench.soak.installation import APIS, POOL_SIZE, WORKERS, Installation
+from bench.soak.journal import read_journal, tasks_at_stop
+from bench.soak.tally import Tally
 from bench.vitals import Vitals
 from db.database import create_engine
 from db.reads import SqlReads
@@ -20,8 +21,23 @@ from usecases.administration.verify_audit_trail import VerifyAuditTrail
 REDIS_CONNECTIONS = 64
 """Connections to Redis that a process may keep: as many as it once needed at the same time."""
 
+LISTENING = 2 * APIS + WORKERS
+"""Connections that hear what Redis announces: events and ends of sessions, or jobs called off."""
+
 OPEN_FILES = POOL_SIZE + REDIS_CONNECTIONS + 16
-MORE_THREADS = 16
+FILES_SINCE_MIDWAY = 16
+MORE_THREADS = 4
+MOST_TASKS = 12
+"""Tasks of a process that stops: one that never served anybody has two, and 10 may stay behind."""
+
+LONG_SECONDS = 5
+"""No statement and no transaction lasts so long when there is nothing to do."""
+
+OURS = (
+    "SELECT application_name, state,"
+    " extract(epoch FROM now() - state_change)::float8 AS seconds"
+    " FROM pg_stat_activity WHERE application_name LIKE 'storyloom%'"
+)
 MEBIBYTES = 64
 SETTLING_SECONDS = 20
 OUTCOMES = {"StoryReady": {"ready"}, "StoryFailed": {"failed", "blocked"}}
@@ -56,6 +72,7 @@ class Inquest:
             self._audit,
             self._connections,
             self._processes,
+            self._stop,
             self._logs,
         ]
         return [finding for check in checks for finding in await check()]
@@ -99,6 +116,8 @@ class Inquest:
         told = [wish for wish in followed if wish.reader.end in ENDS and wish.row in stories]
         ready = [wish for wish in told if wish.reader.end == "StoryReady"]
         polled = [wish for wish in tally.wishes if wish.polled_text is not None]
+        ends = [item for library in tally.libraries for item in library.ends.items()]
+        tally.count("ends told to libraries", len(ends))
         return [
             Finding(
                 "events came in order, without a gap or after telling of it",
@@ -109,6 +128,16 @@ class Inquest:
                 "each follower was told the end",
                 len(followed),
                 [wish.row for wish in followed if wish.reader.end is None],
+            ),
+            Finding(
+                "who follows all their stories was told each end, or shown that it was over",
+                sum(wish.library is not None for wish in tally.wishes),
+                untold(tally),
+            ),
+            Finding(
+                "and none twice",
+                len(ends),
+                [f"{story_id}: {times} times" for story_id, times in ends if times > 1],
             ),
             Finding(
                 "that end is what the library says",
@@ -225,22 +254,30 @@ class Inquest:
 
     async def _connections(self) -> list[Finding]:
         processes = len(self.place.processes)
-        # A line that swallowed a good-bye keeps its server's end for as long as the proxy lives.
-        swallowed = sum("PostgreSQL swallows" in blow.kind for blow in self.place.tally.blows)
-        in_postgres = processes * POOL_SIZE + swallowed
-        in_redis = processes * REDIS_CONNECTIONS
+        in_postgres, in_redis = processes * POOL_SIZE, processes * REDIS_CONNECTIONS
         async with Redis.from_url(self.place.redis.url) as redis:
             for _ in range(SETTLING_SECONDS):
-                held = await self.rows.fetchval(
-                    "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'storyloom%'"
-                )
+                held = await self.rows.fetch(OURS)
+                busy = [
+                    f"{row['application_name']} is {row['state']} for {row['seconds']:.0f} s"
+                    for row in held
+                    if row["state"] != "idle" and row["seconds"] > LONG_SECONDS
+                ]
                 clients = len(await redis.client_list()) - 1
-                if held <= in_postgres and clients <= in_redis:
+                listening = len(await redis.client_list(_type="pubsub"))
+                if (
+                    not busy
+                    and len(held) <= in_postgres
+                    and clients <= in_redis
+                    and listening <= LISTENING
+                ):
                     break
                 await asyncio.sleep(1)  # the servers notice one by one who has gone
         return [
-            _bounded("connections to PostgreSQL", {"all": (held, in_postgres)}),
+            _bounded("connections to PostgreSQL", {"all": (len(held), in_postgres)}),
+            Finding(f"none of them is at anything for more than {LONG_SECONDS} s", len(held), busy),
             _bounded("connections to Redis", {"all": (clients, in_redis)}),
+            _bounded("of which listen", {"all": (listening, LISTENING)}),
         ]
 
     async def _processes(self) -> list[Finding]:
@@ -266,6 +303,14 @@ class Inquest:
                 },
             ),
             _bounded(
+                f"open files of those that lived through it, at most {FILES_SINCE_MIDWAY} more"
+                " than midway",
+                {
+                    name: (v.files, self.middle[name].files + FILES_SINCE_MIDWAY)
+                    for name, v in middle.items()
+                },
+            ),
+            _bounded(
                 f"threads of those that lived through it, at most {MORE_THREADS} more",
                 {
                     name: (v.threads, self.before[name].threads + MORE_THREADS)
@@ -278,6 +323,28 @@ class Inquest:
                     name: (v.mebibytes, self.middle[name].mebibytes + MEBIBYTES)
                     for name, v in middle.items()
                 },
+            ),
+        ]
+
+    async def _stop(self) -> list[Finding]:
+        """Stop all of them, now that they have nothing to do: what is left over, they count."""
+        place, deaths = self.place, len(self.place.tally.deaths)
+        since = {process.name: process.log.stat().st_size for process in place.processes}
+        await place.stop()
+        counted = {
+            process.name: tasks_at_stop(process.log, since[process.name])
+            for process in place.processes
+        }
+        silent = [f"{name} did not say that it stops" for name, n in counted.items() if n is None]
+        return [
+            Finding(
+                "each process stops in order",
+                len(counted),
+                [*place.tally.deaths[deaths:], *silent],
+            ),
+            _bounded(
+                "tasks that it had then",
+                {name: (n, MOST_TASKS) for name, n in counted.items() if n is not None},
             ),
         ]
 
@@ -295,6 +362,15 @@ class Inquest:
 
     async def _by_id(self, query: str) -> dict[str, Any]:
         return {str(row["id"]): row for row in await self.rows.fetch(query)}
+
+
+def untold(tally: Tally) -> list[str]:
+    """Return the stories that their owners, who follow all of theirs, take for unfinished."""
+    return [
+        wish.row
+        for wish in tally.wishes
+        if wish.library and not wish.library.knows_the_end(wish.story_id, wish.answered_at)
+    ]
 
 
 def vitals_of(place: Installation) -> dict[str, Vitals]:

@@ -16,6 +16,7 @@ SECRET_WORD = re.compile(r"[\w.-]+")
 CANARIES = (crowd.CANARY, model.CANARY)
 RAW_TRACE = "Traceback (most recent call last)"
 UNEXPECTED = "Job failed unexpectedly"
+STOPS = "Process stops"
 CUT_SHORT = "timeout graceful shutdown exceeded"
 """How uvicorn says, with a trace, that a request had no more time when its process had to stop."""
 
@@ -45,6 +46,20 @@ def read_journal(logs: Iterable[Path], secrets: AbstractSet[str]) -> Journal:
                 journal.leaks.append(f"{log.name}:{number}")
             _judge(journal, line)
     return journal
+
+
+def tasks_at_stop(log: Path, since: int) -> int | None:
+    """Return how many tasks a process said that it had when it stopped, after so many bytes."""
+    with log.open("rb") as lines:
+        lines.seek(since)
+        for line in lines:
+            try:
+                record: dict[str, Any] = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                continue
+            if record["message"] == STOPS:
+                return int(record["tasks"])
+    return None
 
 
 def _judge(journal: Journal, line: str) -> None:

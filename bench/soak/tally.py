@@ -3,10 +3,15 @@
 import time
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from bench.soak.library import LibraryReader
 from schema.nodes import STORY, key_of
 from tests.clients.reader import Reader
+
+FAULT = "INTERNAL"
+"""The code of a fault in the service: no outage is an excuse for it."""
 
 
 @dataclass
@@ -26,6 +31,8 @@ class Wish:
 
     polled_text: str | None = None
     reader: Reader = field(default_factory=Reader)
+    library: LibraryReader | None = None
+    """What its owner knows of all their stories, if they follow those."""
 
     @property
     def row(self) -> str:
@@ -48,6 +55,7 @@ class Tally:
 
     began: float = field(default_factory=time.monotonic)
     wishes: list[Wish] = field(default_factory=list)
+    libraries: list[LibraryReader] = field(default_factory=list)
     blows: list[Blow] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)
@@ -79,6 +87,13 @@ class Tally:
     def count(self, what: str, times: int = 1) -> None:
         """Count something."""
         self.counts[what] += times
+
+    def refused(self, operation: str, codes: Iterable[str | None]) -> None:
+        """Count what an operation was answered instead of data."""
+        for code in codes:
+            self.count(f"refused: {code}")
+            if code == FAULT:
+                self.broken.append(f"{operation} was answered {FAULT}")
 
     def longest_stall(self) -> tuple[float, list[str]]:
         """Tell the longest time from a fault to the next text anywhere, and all faults in it."""
