@@ -35,7 +35,9 @@ async def open_duties(container: Container) -> AsyncIterator[Duties]:
     settings, database, clock = container.settings, container.database, container.clock
     letters = JinjaLetters(settings.public_url)
     slots = SqlProviderSlots(
-        container.engine, {settings.storyteller_name: settings.storyteller_concurrency}
+        container.engine,
+        {settings.storyteller_name: settings.storyteller_concurrency},
+        lease=timedelta(seconds=settings.job_lease_seconds),
     )
     async with _storyteller(settings) as storyteller, _texts(settings) as texts:
         yield Duties(

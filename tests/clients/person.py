@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from tests.clients.graphql import GraphQLApi, GraphQLErrors, SocketClosed
+from tests.clients.graphql import GraphQLApi, SocketClosed
 from tests.clients.reader import Reader
 from tests.documents import recipe
 from tests.smtp_server import SmtpServer
@@ -69,10 +69,6 @@ class Person:
                 await self.follow(story_id, reader)
             except SocketClosed:
                 await asyncio.sleep(COME_BACK_SECONDS)  # as any client does
-            except GraphQLErrors as error:
-                if error.codes != ["INTERNAL"]:
-                    raise
-                await asyncio.sleep(COME_BACK_SECONDS)
 
     async def stored(self, story_id: str) -> dict[str, Any]:
         """Return the story as the library has it."""

@@ -72,6 +72,12 @@ class Deed(Errand):
     terms: ClassVar[Terms] = Errand.terms.model_copy(update={"kind": "deed"})
 
 
+class Stroke(Errand):
+    """Take so many seconds, then add one to the strokes in the job's own row."""
+
+    terms: ClassVar[Terms] = Errand.terms.model_copy(update={"kind": "stroke"})
+
+
 class Tick(Task):
     """Say that the clock struck."""
 

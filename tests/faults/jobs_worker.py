@@ -6,31 +6,23 @@ It says on its output what happens, a line each. A story goes on when its input 
 import asyncio
 import os
 import sys
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 
-CLOCK_SHIFT = float(os.environ.get("CLOCK_SHIFT", "0"))
-"""Seconds by which this machine's clock is wrong."""
+from redis.asyncio import Redis
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
-true_time = time.time
-time.time = lambda: true_time() + CLOCK_SHIFT
-
-# What follows reads the clock that was set above.
-from redis.asyncio import Redis  # noqa: E402
-from sqlalchemy import text  # noqa: E402
-from sqlalchemy.ext.asyncio import AsyncSession  # noqa: E402
-
-from adapters.queue import ArqQueue  # noqa: E402
-from adapters.redis_pool import patient_pool  # noqa: E402
-from db.database import SqlDatabase, create_engine  # noqa: E402
-from db.job_desk import SqlJobDesk  # noqa: E402
-from db.jobs import hold  # noqa: E402
-from db.provider_slots import SqlProviderSlots  # noqa: E402
-from domain.jobs import Lease, Queue, Schedule  # noqa: E402
-from domain.stories import Chapter  # noqa: E402
-from tests.faults.errands import (  # noqa: E402
+from adapters.queue import ArqQueue
+from adapters.redis_pool import patient_pool
+from db.database import SqlDatabase, create_engine
+from db.job_desk import SqlJobDesk
+from db.jobs import hold
+from db.provider_slots import SqlProviderSlots
+from domain.jobs import Lease, Queue, Schedule
+from domain.stories import Chapter
+from tests.faults.errands import (
     CALLS_AT_ONCE,
     Call,
     Deed,
@@ -39,22 +31,30 @@ from tests.faults.errands import (  # noqa: E402
     Hurried,
     NewErrand,
     Novelty,
+    Stroke,
     Tick,
 )
-from usecases.ports.jobs import Retry  # noqa: E402
-from usecases.stories.write_story import WriteStoryTask  # noqa: E402
-from workers.crew import at_work  # noqa: E402
-from workers.process import arq_settings  # noqa: E402
-from workers.relay import Relay  # noqa: E402
-from workers.runner import Handler, Runner  # noqa: E402
+from tests.faults.wrong_clock import put_wrong
+from usecases.ports.jobs import Retry
+from usecases.ports.transactions import LeaseLost
+from usecases.stories.write_story import WriteStoryTask
+from workers.crew import at_work
+from workers.process import arq_settings
+from workers.relay import Relay
+from workers.runner import Handler, Runner
 
 MARK = text("UPDATE jobs SET progress = progress + 1 WHERE id = :id AND progress = 0 RETURNING id")
+ADD = text("UPDATE jobs SET progress = progress + 1 WHERE id = :id")
 LEASE = timedelta(seconds=float(os.environ["LEASE_SECONDS"]))
+BEAT = timedelta(seconds=float(os.environ["BEAT"])) if "BEAT" in os.environ else LEASE / 3
 REDIS_URL = os.environ["REDIS_URL"]
 SILENCE = timedelta(seconds=float(os.environ.get("SILENCE", "5")))
 SLOTS = int(os.environ.get("SLOTS", "4"))
 PACE = timedelta(seconds=float(os.environ["PACE"]))
 """How often the relay looks, and when a wake-up counts as lost."""
+
+CLOCK_SHIFT = timedelta(seconds=float(os.environ.get("CLOCK_SHIFT", "0")))
+"""By how much this machine's clock is wrong."""
 
 SCHEDULES = [Schedule(name="tick", every=timedelta(seconds=1), task=Tick())]
 if not os.environ.get("TICKS"):
@@ -65,6 +65,17 @@ def say(event: str) -> None:
     """Tell the test."""
     sys.stdout.write(f"{event}\n")
     sys.stdout.flush()
+
+
+@contextmanager
+def telling(effect: str) -> Iterator[None]:
+    """Tell the test what was written, or that it was refused."""
+    try:
+        yield
+    except LeaseLost:
+        say(f"{effect} refused")
+        raise
+    say(effect)
 
 
 async def do(errand: Errand, lease: Lease) -> None:
@@ -86,7 +97,7 @@ async def give_up(errand: Errand, _: Lease, reason: str) -> None:
     say(f"{errand.name} abandoned: {reason}")
 
 
-async def strike(_: Tick, __: Lease) -> None:
+async def tick(_: Tick, __: Lease) -> None:
     say("tick")
 
 
@@ -111,10 +122,10 @@ async def _crew() -> AsyncIterator[Runner]:
         except asyncio.CancelledError:
             say("stopped")
             raise
-        async with database.begin(lease) as work:
-            now = datetime.now(UTC)
-            await work.stories.add_chapter(Chapter.of(task.story_id, 1, "One", "Once.", now))
-        say("written")
+        with telling("written"):
+            async with database.begin(lease) as work:
+                now = datetime.now(UTC)
+                await work.stories.add_chapter(Chapter.of(task.story_id, 1, "One", "Once.", now))
 
     async def call(errand: Call, _: Lease) -> None:
         async with slots.hold("shop"):
@@ -131,6 +142,13 @@ async def _crew() -> AsyncIterator[Runner]:
         if marked:
             say(f"{deed.name} marked")
 
+    async def strike(stroke: Stroke, lease: Lease) -> None:
+        await do(stroke, lease)
+        with telling(f"{stroke.name} struck"):
+            async with AsyncSession(engine) as session, session.begin():
+                await hold(session, lease)
+                await session.execute(ADD, {"id": lease.job_id})
+
     handlers = [
         Handler(WriteStoryTask, write),
         Handler(Errand, do, give_up),
@@ -138,11 +156,12 @@ async def _crew() -> AsyncIterator[Runner]:
         Handler(Hurried, fail, give_up),
         Handler(Call, call, give_up),
         Handler(Deed, accomplish),
-        Handler(Tick, strike),
+        Handler(Stroke, strike),
+        Handler(Tick, tick),
     ]
     if os.environ.get("IS_NEW"):
         handlers += [Handler(NewErrand, do), Handler(Novelty, do)]
-    runner = Runner(desk, queue, handlers, beat=LEASE / 3)
+    runner = Runner(desk, queue, handlers, beat=BEAT)
     relay = Relay(desk, queue, runner.known, SCHEDULES, PACE)
     async with at_work(runner, relay, [], redis):
         say("ready")
@@ -151,6 +170,8 @@ async def _crew() -> AsyncIterator[Runner]:
     await engine.dispose()
 
 
+if CLOCK_SHIFT:
+    put_wrong(CLOCK_SHIFT)
 WorkerSettings = arq_settings(
     REDIS_URL,
     _crew,

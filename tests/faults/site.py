@@ -19,6 +19,9 @@ from tests.faults.nursery import Child
 from usecases.stories.write_story import WriteStoryTask
 
 LEASE_SECONDS = 1.0
+TAKEN_OVER = LEASE_SECONDS + 2
+"""Seconds within which the job of a dead worker runs again."""
+
 DRAIN_SECONDS = 1.0
 QUICK_PACE = 0.25
 PACE = 1.0

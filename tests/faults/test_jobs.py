@@ -3,13 +3,24 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from random import Random
 
 import pytest
 from sqlalchemy import text
 
 from adapters.heartbeat import live_workers
 from domain.jobs import Priority
-from tests.faults.errands import CALLS_AT_ONCE, Call, Doomed, Errand, Hurried, NewErrand, Novelty
+from tests.faults.errands import (
+    CALLS_AT_ONCE,
+    Call,
+    Doomed,
+    Errand,
+    Hurried,
+    NewErrand,
+    Novelty,
+    Stroke,
+)
 from tests.faults.nursery import Child
 from tests.faults.site import (
     DRAIN_SECONDS,
@@ -17,6 +28,7 @@ from tests.faults.site import (
     PACE,
     QUICK_PACE,
     SETTINGS,
+    TAKEN_OVER,
     Site,
     Worker,
     open_site,
@@ -24,10 +36,10 @@ from tests.faults.site import (
 from tests.figures import Figures
 from tests.servers import Server
 from usecases.stories.write_story import WriteStoryTask
+from workers.process import LIFE_SECONDS
 
-CLOCK_SHIFTS = (0, 5, 90)
-TAKEN_OVER = LEASE_SECONDS + 2
-"""Seconds within which the job of a dead worker runs again."""
+CLOCK_SHIFTS = (-90, 5, 90)
+"""Seconds by which the clocks of workers are wrong."""
 
 
 @pytest.fixture
@@ -42,7 +54,6 @@ async def test_a_job_is_done_by_a_worker_process(site: Site) -> None:
     story_id, job_id = await site.ask_for_story()
     await worker.says("started attempt 1")
     assert await live_workers(site.redis) == 1
-    assert await _check(site) == 0
     worker.go_on()
     await worker.says("written")
     await worker.leaves()
@@ -50,7 +61,19 @@ async def test_a_job_is_done_by_a_worker_process(site: Site) -> None:
     assert await site.state(job_id) == "done"
     assert await site.chapters(story_id) == 1
     assert await live_workers(site.redis) == 0
+
+
+async def test_a_host_shows_life_while_one_of_its_workers_lives(site: Site) -> None:
     assert await _check(site) == 1
+    await site.start_worker()
+    async with asyncio.timeout(5):
+        while not (signs := await site.redis.keys("*:health-check")):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)  # Redis tells nobody
+    [sign] = signs
+    two_beats = timedelta(seconds=2 * LIFE_SECONDS) / timedelta(milliseconds=1)
+    assert 0.75 * two_beats < await site.redis.pttl(sign) <= 1.25 * two_beats
+    await (await site.start_worker()).leaves()
+    assert await _check(site) == 0, "arq would have removed the sign that both share"
 
 
 async def test_a_job_starts_the_moment_it_is_promised(site: Site, figures: Figures) -> None:
@@ -60,21 +83,32 @@ async def test_a_job_starts_the_moment_it_is_promised(site: Site, figures: Figur
         await site.promise(Errand(name=f"e{number}"))
         promised = asyncio.get_running_loop().time()
         waits.append(await worker.mentions(f"e{number} attempt 1") - promised)
-    middle = sorted(waits)[len(waits) // 2]
-    assert middle < 0.25, "arq by itself would look twice a second"
-    figures.show("Job: commit to start, median", f"{middle * 1000:.1f} ms")
+    waits.sort()
+    median, most = waits[len(waits) // 2], waits[len(waits) * 99 // 100]
+    assert median < figures.scale(50, 10) / 1000
+    if figures.full:
+        assert most < 0.025
+    figures.show("Job: commit to start, median", f"{median * 1000:.1f} ms")
+    figures.show(f"Job: commit to start, 99 of 100 ({len(waits)})", f"{most * 1000:.1f} ms")
 
 
-async def test_a_flood_in_one_queue_starves_no_other(site: Site, figures: Figures) -> None:
-    many = figures.scale(200, 1000)
-    await site.promise(*(Errand(name=f"e{number}", seconds=0.05) for number in range(many)))
-    worker = await site.start_worker()
+@pytest.mark.parametrize(
+    ("mail", "what"),
+    [(Errand, "do nothing"), (Stroke, "write to PostgreSQL")],
+    ids=["idle", "writing"],
+)
+async def test_a_flood_in_one_queue_starves_no_other(
+    site: Site, figures: Figures, mail: type[Errand], what: str
+) -> None:
+    many = figures.scale(400, 1000)
+    await site.promise(*(mail(name=f"e{number}", seconds=0.05) for number in range(many)))
+    worker = await site.start_worker(SLOTS="10")
     await worker.mentions("e3 attempt 1")
     await site.ask_for_story()
     asked = asyncio.get_running_loop().time()
     waited = await worker.mentions("started attempt 1", within=1) - asked
     assert await site.count("state = 'queued' AND queue = 'mail'") > many / 2
-    figures.show(f"Job: start beside {many} mails that wait", f"{waited * 1000:.0f} ms")
+    figures.show(f"Job: start beside {many} mails that {what}", f"{waited * 1000:.0f} ms")
 
 
 async def test_nobodys_first_job_waits_for_anothers_second(site: Site) -> None:
@@ -127,23 +161,36 @@ async def test_jobs_of_killed_workers_are_taken_over(site: Site, figures: Figure
 async def test_a_worker_that_was_paused_writes_nothing_afterwards(
     site: Site, figures: Figures
 ) -> None:
-    pause = figures.scale(0, 60)
-    first, second = await asyncio.gather(site.start_worker(), site.start_worker())
-    story_id, job_id = await site.ask_for_story()
-    paused, heir = await _who_mentions("started attempt 1", first, second)
+    pause, strokes = figures.scale(0, 60), ("s0", "s1", "s2")
+    # Its heartbeat is of no help to it: what keeps it from writing is the fence.
+    paused = await site.start_worker(BEAT="600")
+    story_id, _ = await site.ask_for_story()
+    await site.promise(*(Stroke(name=name, seconds=1) for name in strokes))
+    for name in ("started", *strokes):
+        await paused.mentions(f"{name} attempt 1")
     paused.process.send_signal(signal.SIGSTOP)
+    heir = await site.start_worker()
     await heir.mentions("started attempt 2", within=TAKEN_OVER)
-    heir.go_on()
-    await heir.mentions("written")
+    for name in strokes:
+        await heir.mentions(f"{name} struck")
     await asyncio.sleep(pause)  # a pause has a length
 
+    # Its heir has done the strokes, and is at the story.
     paused.go_on()
     paused.process.send_signal(signal.SIGCONT)
     await paused.leaves()
-    assert "written" not in paused.said
+    stale = sum(event == "written" or event.endswith("struck") for event in paused.said)
+    assert stale == 0
+    assert {
+        f"{effect} refused" for effect in ("written", *(f"{name} struck" for name in strokes))
+    } <= set(paused.said)
+    heir.go_on()
+    await heir.mentions("written")
+    await site.all_done()
     assert await site.chapters(story_id) == 1
-    assert await site.state(job_id) == "done"
-    figures.show(f"Stale writes of a worker paused beyond its lease ({pause} s)", "0")
+    assert await site.count("state = 'done' AND attempt = 2") == 1 + len(strokes)
+    assert await site.count("progress = 1") == len(strokes)
+    figures.show(f"Stale writes of a worker paused beyond its lease ({pause} s)", str(stale))
 
 
 async def test_jobs_are_found_whose_committer_was_killed_before_it_woke_anybody(
@@ -178,7 +225,7 @@ async def test_a_job_survives_a_flushed_redis(site: Site) -> None:
 
 
 async def test_a_canceled_job_stops_within_a_second(site: Site, figures: Figures) -> None:
-    worker = await site.start_worker()
+    worker = await site.start_worker(LEASE_SECONDS="30")  # its next beat would be too late
     story_id, job_id = await site.ask_for_story()
     await worker.says("started attempt 1")
     async with site.database.begin() as work:
@@ -198,12 +245,12 @@ async def test_a_canceled_job_stops_within_a_second(site: Site, figures: Figures
 async def test_a_worker_that_must_stop_finishes_what_it_can_and_hands_the_rest_back(
     site: Site,
 ) -> None:
-    leaving = await site.start_worker(PACE=str(PACE))
+    leaving = await site.start_worker(PACE="30")
     story_id, job_id = await site.ask_for_story()
     await leaving.says("started attempt 1")
     await site.promise(Errand(name="long", seconds=60))
     await leaving.says("long attempt 1")
-    heir = await site.start_worker(PACE=str(PACE))
+    heir = await site.start_worker(PACE="30")
     leaving.process.terminate()
     leaving.go_on()
 
@@ -211,7 +258,7 @@ async def test_a_worker_that_must_stop_finishes_what_it_can_and_hands_the_rest_b
     stopped = await leaving.says("long stopped", within=DRAIN_SECONDS + 1)
     waited = await heir.says("long attempt 1") - stopped
     await leaving.ends()
-    assert waited < 0.4, "sooner than a relay looks"
+    assert waited < PACE, "sooner than a relay looks"
     assert await site.state(job_id) == "done"
     assert await site.chapters(story_id) == 1
 
@@ -275,7 +322,7 @@ async def test_a_schedule_ticks_once_a_tick_though_clocks_disagree(
     ticks = figures.scale(4, 20)
     workers = await asyncio.gather(
         *(
-            site.start_worker(TICKS="1", PACE="0.5", CLOCK_SHIFT=str(seconds))
+            site.start_worker(TICKS="1", PACE="0.2", CLOCK_SHIFT=str(seconds))
             for seconds in CLOCK_SHIFTS
         )
     )
@@ -287,10 +334,14 @@ async def test_a_schedule_ticks_once_a_tick_though_clocks_disagree(
     effects = sum(worker.said.count("tick") for worker in workers)
     assert effects == await site.count("state = 'done' AND attempt = 1") == await site.count()
     async with site.engine.connect() as connection:
-        query = text("SELECT count(DISTINCT date_trunc('second', scheduled_for)) FROM jobs")
-        assert await connection.scalar(query) == effects
+        query = text("SELECT scheduled_for, created_at FROM jobs ORDER BY scheduled_for")
+        rows = (await connection.execute(query)).all()
+    assert [row.scheduled_for for row in rows] == [
+        rows[0].scheduled_for + timedelta(seconds=number) for number in range(effects)
+    ]
+    assert all(row.scheduled_for <= row.created_at for row in rows), "none is ahead of its time"
     figures.show(
-        "Schedule of each second, on workers whose clocks are 5 and 90 s wrong",
+        "Schedule of each second, on workers whose clocks are up to 90 s wrong",
         f"{effects} effects of {effects} ticks",
     )
 
@@ -305,6 +356,21 @@ async def test_jobs_of_newer_code_wait_for_it_while_older_code_works_on(site: Si
     new = await site.start_worker(IS_NEW="1")
     await asyncio.gather(*(new.mentions(f"{name} done") for name in ("second version", "new kind")))
     assert not any("new" in event or "second" in event for event in old.said)
+
+
+async def test_old_workers_do_not_keep_new_code_from_its_jobs(
+    postgres_url: str, redis_url: str, figures: Figures
+) -> None:
+    chance, longest = Random(20261121), 0.0  # noqa: S311 - the same moments in each run
+    async with open_site(postgres_url, redis_url, PACE) as site:
+        new = await site.start_worker(IS_NEW="1")
+        await asyncio.gather(site.start_worker(), site.start_worker())
+        for number in range(5):
+            await asyncio.sleep(chance.random())  # at any moment of their relays' turns
+            await site.promise(Novelty(name=f"n{number}"))
+            promised = asyncio.get_running_loop().time()
+            longest = max(longest, await new.mentions(f"n{number} attempt 1", 3) - promised)
+    figures.show("Job of new code beside 2 old workers", f"started after {longest:.2f} s at most")
 
 
 async def test_jobs_out_of_tries_or_time_become_dead_letters(site: Site) -> None:

@@ -8,11 +8,14 @@ import pytest
 
 from tests.faults.errands import Deed, Errand
 from tests.faults.proxy import BlackHole, Clear, Fault, FaultProxy, HalfOpen
-from tests.faults.site import DRAIN_SECONDS, Site, Worker, open_site
+from tests.faults.site import DRAIN_SECONDS, TAKEN_OVER, Site, Worker, open_site
 from tests.figures import Figures
 
 WITHIN = 10
 """Seconds after which all must be well again (docs/security.md)."""
+
+FAREWELL = 8
+"""Seconds that stopping may take beyond the drain, whatever is silent."""
 
 
 @pytest.fixture
@@ -52,7 +55,7 @@ async def test_a_worker_is_woken_again_after_its_redis_fell_silent(
         worker.process.terminate()
         began = monotonic()
         await worker.mentions("long stopped", WITHIN)
-        await worker.ends(DRAIN_SECONDS + WITHIN)
+        await worker.ends(DRAIN_SECONDS + FAREWELL)
         figures.show("Worker: stopped though Redis is silent", f"{monotonic() - began:.1f} s")
         assert await site.count("state = 'queued' AND attempt = 0") == 1, "it was handed back"
     assert await site.count("state = 'done' AND attempt = 1") == await site.count() - 1
@@ -87,6 +90,24 @@ async def test_no_job_is_lost_or_done_twice_when_postgresql_falls_silent(
         f"Worker: PostgreSQL half-open and in a black hole, {times} times",
         f"{deeds} of {deeds} jobs with one effect; works again within {slowest:.1f} s",
     )
+
+
+async def test_a_worker_stops_in_time_though_postgresql_is_silent(
+    site: Site, postgres_url: str, figures: Figures
+) -> None:
+    async with FaultProxy.before(postgres_url) as proxy:
+        # What bounds its farewell is not that PostgreSQL may be silent for only so long.
+        worker = await site.start_worker(DATABASE_URL=proxy.url, SILENCE="20")
+        await site.promise(Errand(name="long", seconds=60))
+        await worker.mentions("long attempt 1")
+        proxy.fault = BlackHole()
+        worker.process.terminate()
+        began = monotonic()
+        await worker.mentions("long stopped", WITHIN)
+        await worker.ends(DRAIN_SECONDS + FAREWELL)
+        figures.show("Worker: stopped though PostgreSQL is silent", f"{monotonic() - began:.1f} s")
+    heir = await site.start_worker()
+    await heir.mentions("long attempt 2", within=TAKEN_OVER)
 
 
 async def _timed(site: Site, worker: Worker, name: str) -> float:

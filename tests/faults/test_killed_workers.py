@@ -67,7 +67,9 @@ async def test_stories_whose_workers_are_killed_are_written_to_their_ends_and_ma
 ) -> None:
     rounds, crew = figures.scale(1, 10), figures.scale(2, 10)
     lease = figures.scale(3, 30)
-    able = {**deployment.settings, "JOB_LEASE_SECONDS": str(lease)}
+    # Each of the killed has a slot of the model's, and there are no others.
+    limits = {"JOB_LEASE_SECONDS": str(lease), "STORYTELLER_CONCURRENCY": str(crew)}
+    able = {**deployment.settings, **limits}
     busy = {**able, "WORKER_QUEUES": "stories=1"}
     silent = FallsSilent(Random(20261121))  # noqa: S311 - the same points in each run
     slowest, told, lost = 0.0, 0, 0

@@ -7,7 +7,7 @@ from time import monotonic
 
 import pytest
 
-from adapters.smtp import TOTAL_SECONDS, SmtpMailer
+from adapters.smtp import QUIT_SECONDS, TOTAL_SECONDS, SmtpMailer
 from tests.faults.proxy import (
     BlackHole,
     Cut,
@@ -44,6 +44,9 @@ class Postbox:
     server: SmtpServer
     proxy: FaultProxy
     mailer: SmtpMailer
+    longest: float
+    """Seconds that a mail may hold its place: all verbs, and the good-bye."""
+
     slowest: float = 0
 
     async def outcome(self) -> str:
@@ -62,6 +65,7 @@ class Postbox:
 @pytest.fixture
 async def postbox(figures: Figures) -> AsyncIterator[Postbox]:
     """Return a mailer behind a proxy: on the full scale as patient as the service's."""
+    total = TOTAL_SECONDS if figures.full else 0.4
     async with SmtpServer() as server, FaultProxy("127.0.0.1", server.port) as proxy:
         mailer = SmtpMailer(
             host="127.0.0.1",
@@ -69,9 +73,9 @@ async def postbox(figures: Figures) -> AsyncIterator[Postbox]:
             sender="Storyloom <stories@storyloom.test>",
             security="none",
             timeout=30 if figures.full else 0.2,
-            total=TOTAL_SECONDS if figures.full else 0.4,
+            total=total,
         )
-        yield Postbox(server, proxy, mailer)
+        yield Postbox(server, proxy, mailer, total + QUIT_SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +99,7 @@ async def test_a_no_has_its_class_at_every_verb(
     postbox.server.answer(Verb.QUIT, line)
     assert await postbox.outcome() == SENT
 
-    assert postbox.slowest < SLOT_SECONDS
+    assert postbox.slowest < postbox.longest <= SLOT_SECONDS
     figures.show(
         f"SMTP {line[:9]} at every verb",
         f"{expected} (EHLO: {about_us}, QUIT: {SENT}), slot held {postbox.slowest:.1f} s at most",
@@ -110,7 +114,7 @@ async def test_silence_has_its_class_at_every_verb(postbox: Postbox, figures: Fi
 
     before = dict.fromkeys((Verb.CONNECT, Verb.EHLO, Verb.MAIL, Verb.RCPT, Verb.DATA), PASSING)
     assert outcomes == {**before, Verb.DOT: AMBIGUOUS, Verb.QUIT: SENT}
-    assert postbox.slowest < SLOT_SECONDS
+    assert postbox.slowest < postbox.longest <= SLOT_SECONDS
     figures.show(
         "SMTP hangs at every verb",
         f"{PASSING} before the dot, {AMBIGUOUS} after it, {SENT} at QUIT, "
@@ -153,7 +157,7 @@ async def test_a_bad_line_has_its_class(
     postbox.proxy.fault = fault
     assert await postbox.outcome() == expected
 
-    assert postbox.slowest < SLOT_SECONDS
+    assert postbox.slowest < postbox.longest <= SLOT_SECONDS
     figures.show(
         f"SMTP: {request.node.callspec.id}", f"{expected}, slot held {postbox.slowest:.1f} s"
     )

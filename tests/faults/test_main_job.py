@@ -2,7 +2,9 @@
 
 import asyncio
 import signal
+from typing import Any
 
+import asyncpg
 import pytest
 from redis.asyncio import Redis
 
@@ -26,6 +28,11 @@ FIRST_WORDS = "The fox sat still and waited. The owl waited too. Then both of th
 """What the model says of a chapter before it falls silent."""
 
 
+RUNNING = """
+{ administration { runningJobs(queue: STORIES) { nodes { kind attempt progress progressTotal } } } }
+"""
+
+
 async def test_another_worker_goes_on_from_the_last_stored_chapter(
     ada: Person, deployment: Deployment, gemini: GeminiServer, mail_server: SmtpServer
 ) -> None:
@@ -35,6 +42,9 @@ async def test_another_worker_goes_on_from_the_last_stored_chapter(
     await ada.follow(story_id, reader, until="ChapterCompleted")
     await gemini.arrived(3)
     await ada.follow(story_id, reader, until="TextAppended")
+    assert await _running(ada, deployment) == [
+        {"kind": "write_story", "attempt": 1, "progress": 1, "progressTotal": 2}
+    ]
 
     await deployment.kill(deployment.workers[0])
     deployment.start_worker()
@@ -88,19 +98,23 @@ async def test_a_story_is_written_though_redis_forgot_that_it_was_asked_for(
     assert reader.text == (await ada.stored(story_id))["text"]
 
 
-async def test_a_story_is_written_though_redis_died_before_a_worker_took_it(
+async def test_stories_are_written_though_redis_died_before_a_worker_took_them(
     fragile_ada: Person, fragile: Deployment, own_redis: Server
 ) -> None:
     await fragile.stop_worker()
-    story_id = await fragile_ada.request()
-    await _restart(own_redis)
+    before = await fragile_ada.request()
+    await own_redis.kill()
+    meanwhile = await fragile_ada.request()
+    assert (await fragile_ada.stored(meanwhile))["status"] == "QUEUED"
+    await own_redis.start()
 
     fragile.start_worker()
-    reader = Reader()
-    await fragile_ada.keep_following(story_id, reader)
-
-    assert reader.end == "StoryReady"
-    assert reader.text == (await fragile_ada.stored(story_id))["text"]
+    for story_id in (before, meanwhile):
+        reader = Reader()
+        await fragile_ada.keep_following(story_id, reader)
+        stored = await fragile_ada.stored(story_id)
+        assert (reader.end, stored["status"]) == ("StoryReady", "READY")
+        assert reader.text == stored["text"]
 
 
 async def test_a_follower_is_told_when_redis_forgets_in_the_middle(
@@ -115,6 +129,7 @@ async def test_a_follower_is_told_when_redis_forgets_in_the_middle(
     await ada.follow(story_id, reader)
 
     assert reader.end == "StoryReady"
+    assert "StoryGap" in reader.kinds
     assert reader.text == (await ada.stored(story_id))["text"]
 
 
@@ -204,8 +219,12 @@ async def test_a_blocked_story_says_so(ada: Person, gemini: GeminiServer) -> Non
 
 
 async def test_cancelling_a_running_story_ends_the_paid_request(
-    ada: Person, gemini: GeminiServer
+    ada: Person, deployment: Deployment, gemini: GeminiServer
 ) -> None:
+    await deployment.stop_worker()
+    # The next beat of its lease would be too late to tell the worker.
+    deployment.settings = {**deployment.settings, "JOB_LEASE_SECONDS": "30"}
+    deployment.start_worker()
     gemini.script(tell_story, hang_after(FIRST_WORDS))
     story_id = await ada.request(chapters=1)
     reader = Reader()
@@ -217,11 +236,21 @@ async def test_cancelling_a_running_story_ends_the_paid_request(
         token=ada.token,
     )
     assert data["cancelStory"]["__typename"] == "CancelStorySuccess"
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(1):
         await gemini.hung_up()
     await ada.follow(story_id, reader)
     assert reader.end == "StoryCanceled"
     assert (await ada.stored(story_id))["status"] == "CANCELED"
+
+
+async def _running(person: Person, deployment: Deployment) -> list[dict[str, Any]]:
+    """Make the person an admin; return the jobs that workers have."""
+    database = await asyncpg.connect(deployment.database_url)
+    await database.execute("UPDATE accounts SET role = 'admin'")
+    await database.close()
+    data = await person.api.execute(RUNNING, token=person.token)
+    jobs: list[dict[str, Any]] = data["administration"]["runningJobs"]["nodes"]
+    return jobs
 
 
 async def _restart(server: Server) -> None:

@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 import pytest
+import stamina
 from loguru import logger
 
 from domain.jobs import Job, JobState, Lease, Queue, RetryPolicy, Task, Terms
+from domain.refusals import UpstreamUnavailable
 from tests.fakes.clock import FakeClock
 from tests.fakes.database import FakeDatabase, FakeJobDesk, FakeJobQueue
 from usecases.ports.jobs import Retry
@@ -51,11 +53,18 @@ async def succeed() -> None:
 
 
 class WatchedDesk(FakeJobDesk):
-    """Tells when a lease was renewed."""
+    """Tells when a lease was renewed; away for as many `outages`, it takes nothing back."""
 
     def __init__(self, database: FakeDatabase) -> None:
         super().__init__(database)
         self.renewals = asyncio.Condition()
+        self.outages = 0
+
+    async def finish(self, lease: Lease) -> None:
+        if self.outages:
+            self.outages -= 1
+            raise UpstreamUnavailable
+        await super().finish(lease)
 
     async def renew(self, lease: Lease) -> Lease:
         renewed = await super().renew(lease)
@@ -367,6 +376,18 @@ async def test_a_lost_lease_ends_the_attempt_without_a_word(workshop: Workshop) 
     job_id = await workshop.promise()
     await workshop.turn()
     assert workshop.stored(job_id).state is JobState.RUNNING
+
+
+async def test_a_job_is_brought_back_over_a_short_outage_and_not_run_again(
+    workshop: Workshop,
+) -> None:
+    job_id, workshop.desk.outages = await workshop.promise(), 2
+    with stamina.set_testing(True, attempts=3):
+        await workshop.turn()
+        await workshop.turn()
+    job = workshop.stored(job_id)
+    assert (job.state, job.attempt, workshop.desk.outages) == (JobState.DONE, 1, 0)
+    assert len(workshop.done) == 1
 
 
 async def test_log_lines_and_new_jobs_carry_the_request(workshop: Workshop) -> None:

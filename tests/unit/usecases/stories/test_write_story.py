@@ -1,7 +1,7 @@
 """Writing a story."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 import pytest
 
@@ -105,6 +105,20 @@ async def test_a_passing_fault_is_tried_again_from_the_first_missing_chapter(hou
     assert storyteller.planned == 1
     assert [assignment.number for assignment in storyteller.assignments] == [1, 2, 2]
     assert "2-1 story_restarted" in house.kinds(story)
+
+
+async def test_its_job_says_how_many_chapters_of_it_are_done(house: House) -> None:
+    fault = StorytellerFault("RATE_LIMITED", "Busy.")
+    write_story = house.write_story(FakeStoryteller(TWO, faults={(1, 0): fault, (2, 0): fault}))
+    story = await house.queued()
+    (job,) = house.database.tables.jobs
+    progress = []
+    for expected in (pytest.raises(Retry), pytest.raises(Retry), nullcontext()):
+        with expected:
+            await write_story(story.id, await house.leased(story.id))
+        stored = house.database.tables.jobs[job]
+        progress.append((stored.progress, stored.progress_total))
+    assert progress == [(0, 2), (1, 2), (2, 2)]
 
 
 async def test_a_permanent_fault_ends_the_story_honestly(house: House) -> None:
