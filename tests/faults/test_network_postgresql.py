@@ -151,7 +151,7 @@ async def test_a_connection_whose_server_is_gone_is_found_out(site: Site, figure
     for _ in range(times):
         await site.warm_up()
         site.proxy.strike(HalfOpen())
-        await asyncio.sleep(1.1 if figures.full else 0.15)  # connections have their rest
+        await asyncio.sleep(1.5 if figures.full else 0.15)  # connections have their rest
         worst = max(worst, *await asyncio.gather(*(site.timed() for _ in range(2 * POOL))))
 
     assert worst < WITHIN
