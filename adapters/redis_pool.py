@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
@@ -20,6 +20,25 @@ SILENCE = 2.0
 """Seconds that Redis may be silent. A command is tried twice, so a caller waits for 5 s at most."""
 
 
+class _Plain(AbstractConnection):
+    """A connection that says in redis-py's words that it was cut a moment ago, not in uvloop's.
+
+    So a command that met the cut is tried once more, and whoever asked learns of an outage.
+    """
+
+    async def send_packed_command(self, *command: Any, **options: Any) -> None:  # noqa: ANN401
+        """Send it."""
+        try:
+            await super().send_packed_command(*command, **options)
+        except RuntimeError as fault:
+            raise ConnectionLost(str(fault)) from fault
+
+
+def _plain(kind: type[AbstractConnection]) -> type[AbstractConnection]:
+    """Return such connections over TCP, TLS or a socket file."""
+    return cast("type[AbstractConnection]", type(f"Plain{kind.__name__}", (_Plain, kind), {}))
+
+
 class ParallelPool(ConnectionPool):
     """Connects for many callers at once, and lets the others wait for a connection.
 
@@ -32,6 +51,7 @@ class ParallelPool(ConnectionPool):
     def __init__(self, *, max_connections: int = 40, **options: Any) -> None:  # noqa: ANN401
         """Keep to so many connections. The options are those of one connection."""
         super().__init__(max_connections=max_connections, **options)
+        self.connection_class = _plain(self.connection_class)
         self._free = asyncio.Semaphore(max_connections)
         self.tries: float = 1
         """How often to connect before a caller is told that Redis is away."""

@@ -116,3 +116,12 @@ def _intercept() -> None:
         library.handlers, library.propagate = [], True
     for name, level in QUIET.items():
         logging.getLogger(name).setLevel(level)
+    logging.getLogger("asyncio").addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Leave out that a silent PostgreSQL did not hear a good-bye.
+
+    SQLAlchemy goes on saying it when whoever used the connection is gone, and forgets the task.
+    """
+    return "_terminate_graceful_close" not in record.getMessage()

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from redis.asyncio import Redis
+from redis.asyncio import Connection, Redis
 
-from adapters.redis_pool import ParallelPool
+from adapters.redis_pool import ParallelPool, open_redis
 
 
 @pytest.fixture
@@ -49,6 +49,24 @@ async def test_a_connection_that_is_given_back_twice_counts_once(
         async with asyncio.timeout(0.05):
             await pool.get_connection()
     assert len(await _connected(redis)) == 3
+
+
+async def test_a_command_that_meets_a_cut_is_tried_again(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cuts = []
+
+    async def say_it_in_other_words(_: Connection, command: object) -> None:
+        monkeypatch.undo()
+        cuts.append(command)
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>")
+
+    async with open_redis(redis_url) as redis:
+        await redis.ping()
+        monkeypatch.setattr(Connection, "_send_packed_command", say_it_in_other_words)
+
+        assert await redis.incr("calls") == 1
+        assert len(cuts) == 1
 
 
 async def _connected(redis: Redis) -> list[dict[str, str]]:

@@ -1,5 +1,7 @@
 """What is written into the log, and how."""
 
+import asyncio
+import gc
 import io
 import logging
 from collections.abc import Iterator
@@ -85,3 +87,22 @@ def test_the_level_is_a_setting() -> None:
     logger.warning("loud")
 
     assert [line["message"] for line in lines(stream)] == ["loud"]
+
+
+async def test_a_good_bye_that_nobody_heard_is_no_error() -> None:
+    configure_logs(settings(log_format="json"), stream := io.StringIO())
+
+    async def _terminate_graceful_close() -> None:
+        raise TimeoutError
+
+    async def anything_else() -> None:
+        raise TimeoutError
+
+    for unheard in (_terminate_graceful_close, anything_else):
+        task = asyncio.create_task(unheard())
+        await asyncio.wait({task})
+        del task
+        gc.collect()
+
+    [line] = lines(stream)
+    assert "anything_else" in str(line["message"])
