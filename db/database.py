@@ -150,22 +150,26 @@ def create_engine(
 
 async def close_engine(engine: AsyncEngine) -> None:
     """Close the connections in good order, but wait no longer for a server that fell silent."""
-    ask, silent = SignsOfLife(timedelta(), GOOD_BYE), False
+    silent = False
 
-    def leave(adapter: Any, record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+    def leave(adapter: Any, _: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
         nonlocal silent
         try:
             if silent:
                 adapter.driver_connection.terminate()
             else:
-                ask(adapter, record)
-        except InvalidatePoolError:
+                adapter.run_async(_say_good_bye)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             silent = True
 
     event.listen(engine.sync_engine, "close", leave)
     await engine.dispose()
     if silent:
         logger.warning("PostgreSQL did not answer a good-bye")
+
+
+async def _say_good_bye(connection: asyncpg.Connection) -> None:
+    await connection.close(timeout=GOOD_BYE.total_seconds())
 
 
 def asyncpg_url(url: str) -> URL:
