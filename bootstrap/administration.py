@@ -15,7 +15,7 @@ from bootstrap.secrets import KEY_BYTES, development_secrets, key_bytes
 from bootstrap.settings import Settings
 from bootstrap.settings_loading import SettingsInvalid, read_settings
 from bootstrap.signing import key_policy, locksmith_of
-from db.database import SqlDatabase, create_engine
+from db.database import SqlDatabase, close_engine, create_engine
 from db.reads import SqlReads
 from domain.jobs import Job
 from usecases.administration.appoint_admin import AppointAdmin
@@ -77,7 +77,7 @@ async def open_administration(settings: Settings) -> AsyncIterator[Administratio
             dead_letters=TendDeadLetters(database, reads, clock),
         )
     finally:
-        await engine.dispose()
+        await close_engine(engine)
 
 
 def _of_the_household(settings: Settings) -> dict[str, object]:

@@ -9,7 +9,7 @@ from adapters.locksmith import Ed25519Locksmith
 from adapters.tokens import JwtAccessTokens
 from bootstrap.secrets import key_bytes
 from bootstrap.settings import Settings
-from db.database import SqlDatabase, create_engine
+from db.database import SqlDatabase, close_engine, create_engine
 from domain.signing_keys import KeyPolicy
 from usecases.administration.load_signing_keys import LoadSigningKeys
 from usecases.ports.jobs import JobQueue
@@ -34,7 +34,7 @@ async def open_keyring(
     try:
         yield Keyring(load, locksmith, clock)
     finally:
-        await engine.dispose()
+        await close_engine(engine)
 
 
 def locksmith_of(settings: Settings) -> Ed25519Locksmith:

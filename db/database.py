@@ -226,8 +226,8 @@ def _note_rest(_: Any, record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
 
 
 def _give_up_silent(context: ExceptionContext) -> None:
-    """Drop a connection that did not answer in time, instead of waiting for its rollback too."""
-    if isinstance(context.original_exception, TimeoutError):
+    """Drop a connection that did not answer, or not whole, instead of waiting for its rollback."""
+    if isinstance(context.original_exception, TimeoutError | asyncpg.InternalClientError):
         context.is_disconnect = True
 
 

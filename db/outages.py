@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from asyncpg import InterfaceError, PostgresError
+from asyncpg import InterfaceError, InternalClientError, PostgresError
 from loguru import logger
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
@@ -22,8 +22,19 @@ The last is of a row that somebody holds for too long, as a process does that wa
 CUT = "handler is closed"
 """What uvloop says, in a RuntimeError, of a connection that was cut a moment ago."""
 
-AWAY = (OSError, PoolExhausted, DBAPIError, PostgresError, InterfaceError, RuntimeError)
-"""What may tell of an outage; TimeoutError is an OSError, and asyncpg's own come of connecting."""
+AWAY = (
+    OSError,
+    PoolExhausted,
+    DBAPIError,
+    PostgresError,
+    InterfaceError,
+    InternalClientError,
+    RuntimeError,
+)
+"""What may tell of an outage; TimeoutError is an OSError, and asyncpg's own come of connecting.
+
+An InternalClientError is its word for an answer that broke off where it expected none to.
+"""
 
 
 @contextmanager
